@@ -1,0 +1,296 @@
+//! Everything that was said, with times: recorded as it happens, shown as text, kept as JSON.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use anstyle::{AnsiColor, Style};
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::{Excerpt, escape_controls, thousands};
+
+/// This many events are kept from the start of a conversation, and as many from its end.
+const KEPT: usize = 100;
+
+/// What was said between a server and its clients, in the order in which the harness saw it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Conversation {
+    /// The events, oldest first.
+    pub events: Vec<Event>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// Milliseconds since the server was ready (or, if it never was, since it was started).
+    pub ms: f64,
+    /// The client that did or saw it; nobody if it is the server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What a client did or saw, or what the server did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum What {
+    /// The kernel let the client in.
+    Connected,
+    /// The kernel refused the client: nobody listens there.
+    Refused,
+    /// The client asked to be let in, and had no answer in this time.
+    NotLetIn {
+        /// Milliseconds.
+        waited: u64,
+    },
+    /// The client sent these bytes, in one write.
+    Sent {
+        /// The bytes.
+        bytes: Excerpt,
+    },
+    /// These bytes came back.
+    Received {
+        /// The bytes.
+        bytes: Excerpt,
+    },
+    /// Nothing came for this time, as expected.
+    Silence {
+        /// Milliseconds.
+        waited: u64,
+    },
+    /// The client will send no more, and still listens (a half-close).
+    FinishedSending,
+    /// The client closed the connection.
+    HungUp,
+    /// The client reset the connection.
+    Reset,
+    /// The server closed the connection.
+    SawEnd,
+    /// The server, or its kernel, reset the connection.
+    SawReset,
+    /// A program was started with these arguments.
+    Started {
+        /// The command line, as a person would type it.
+        command: String,
+    },
+    /// The server said where it listens, or was found to listen there.
+    Ready {
+        /// What the server printed, or how it was found.
+        line: String,
+    },
+    /// The server printed a line on its standard output.
+    Printed {
+        /// The line without its newline.
+        line: String,
+    },
+    /// The server printed a line on its standard error.
+    Complained {
+        /// The line without its newline.
+        line: String,
+    },
+    /// The program ended by itself.
+    Ended {
+        /// Its exit status or signal.
+        how: String,
+    },
+    /// The harness ended the server.
+    Stopped,
+    /// More happened than is worth keeping.
+    Omitted {
+        /// How many events.
+        events: usize,
+    },
+}
+
+impl Conversation {
+    /// A line an event: time, client, what was said, and what the server printed beside it.
+    ///
+    /// The text has colour codes; print it with `anstream`, which removes them where they do not belong.
+    pub fn render(&self) -> String {
+        let names = self
+            .events
+            .iter()
+            .filter_map(|event| event.client.as_deref());
+        let width = names.map(str::len).max().unwrap_or(0);
+        let mut text = String::new();
+        let mut events = self.events.iter().peekable();
+        while let Some(event) = events.next() {
+            let left = event.what.left();
+            let fits = left.chars().count() <= LANE;
+            let beside = event.client.is_some() && fits;
+            let right = match events.peek() {
+                Some(next) if beside && next.client.is_none() => {
+                    events.next().map(|event| &event.what)
+                }
+                _ => Some(&event.what).filter(|_| event.client.is_none()),
+            };
+            write_row(&mut text, event, width, &left, right);
+        }
+        text
+    }
+}
+
+/// Columns for what a client says: an arrow and a short message.
+const LANE: usize = 36;
+
+fn write_row(text: &mut String, event: &Event, width: usize, left: &str, right: Option<&What>) {
+    let dim = Style::new().dimmed();
+    let name = event.client.as_deref().unwrap_or("");
+    let colour = client_style(name);
+    let lane = if event.client.is_some() { left } else { "" };
+    let server = right.map(What::right).unwrap_or_default();
+    let line = format!(
+        "{dim}{:>8.1} ms{dim:#}  {colour}{name:<width$}{colour:#}  {lane:<LANE$}  {server}",
+        event.ms.max(-9999.9)
+    );
+    let _ = writeln!(text, "  {}", line.trim_end());
+}
+
+/// Each name has its colour, the same in every conversation.
+fn client_style(name: &str) -> Style {
+    let colours = [
+        AnsiColor::Cyan,
+        AnsiColor::Magenta,
+        AnsiColor::Yellow,
+        AnsiColor::Blue,
+    ];
+    let sum: usize = name.bytes().map(usize::from).sum();
+    colours[sum % colours.len()].on_default()
+}
+
+impl What {
+    /// What the client's side shows.
+    fn left(&self) -> String {
+        match self {
+            Self::Connected => to_server("connect"),
+            Self::Refused => "connect ──▶ refused".to_owned(),
+            Self::NotLetIn { waited } => format!("connect ──▶ no answer for {waited} ms"),
+            Self::Sent { bytes } => to_server(&bytes.to_string()),
+            Self::Received { bytes } => to_client(&bytes.to_string()),
+            Self::Silence { waited } => format!("(nothing for {waited} ms, as expected)"),
+            Self::FinishedSending => to_server("end of sending"),
+            Self::HungUp => to_server("hang up"),
+            Self::Reset => to_server("reset"),
+            Self::SawEnd => to_client("end"),
+            Self::SawReset => to_client("reset"),
+            _ => String::new(),
+        }
+    }
+
+    /// What the server's side shows.
+    fn right(&self) -> String {
+        let dim = Style::new().dimmed();
+        let red = AnsiColor::Red.on_default();
+        match self {
+            Self::Started { command } => format!("{dim}$ {}{dim:#}", escape_controls(command)),
+            Self::Ready { line } | Self::Printed { line } => escape_controls(line),
+            Self::Complained { line } => format!("{red}stderr: {}{red:#}", escape_controls(line)),
+            Self::Ended { how } => format!("{dim}({how}){dim:#}"),
+            Self::Stopped => format!("{dim}(stopped by the harness){dim:#}"),
+            Self::Omitted { events } => {
+                format!("{dim}(… {} more lines …){dim:#}", thousands(*events))
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+fn to_server(label: &str) -> String {
+    let dashes = LANE.saturating_sub(label.chars().count() + 2);
+    format!("{label} {}▶", "─".repeat(dashes))
+}
+
+fn to_client(label: &str) -> String {
+    let dashes = LANE.saturating_sub(label.chars().count() + 2);
+    format!("◀{} {label}", "─".repeat(dashes))
+}
+
+/// The growing record, shared by the server, its readers and its clients.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorder(Arc<Mutex<Record>>);
+
+#[derive(Debug)]
+struct Record {
+    zero: Instant,
+    head: Vec<Recorded>,
+    tail: std::collections::VecDeque<Recorded>,
+    omitted: usize,
+}
+
+type Recorded = (Instant, Option<String>, What);
+
+impl Recorder {
+    pub fn new() -> Self {
+        let record = Record {
+            zero: Instant::now(),
+            head: Vec::new(),
+            tail: Default::default(),
+            omitted: 0,
+        };
+        Self(Arc::new(Mutex::new(record)))
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something the server did.
+    pub fn server(&self, what: What) {
+        self.push(None, what);
+    }
+
+    /// Something a client did or saw.
+    pub fn client(&self, name: &str, what: What) {
+        self.push(Some(name.to_owned()), what);
+    }
+
+    fn push(&self, client: Option<String>, what: What) {
+        let mut record = self.record();
+        let now = Instant::now();
+        if matches!(what, What::Ready { .. })
+            && !record
+                .head
+                .iter()
+                .any(|(_, _, seen)| matches!(seen, What::Ready { .. }))
+        {
+            record.zero = now;
+        }
+        if record.head.len() < KEPT {
+            record.head.push((now, client, what));
+            return;
+        }
+        if record.tail.len() == KEPT {
+            record.tail.pop_front();
+            record.omitted += 1;
+        }
+        record.tail.push_back((now, client, what));
+    }
+
+    /// The conversation up to now.
+    pub fn conversation(&self) -> Conversation {
+        let record = self.record();
+        let ms = |at: Instant| match at.checked_duration_since(record.zero) {
+            Some(after) => after.as_secs_f64() * 1e3,
+            None => -record.zero.duration_since(at).as_secs_f64() * 1e3,
+        };
+        let event = |(at, client, what): &Recorded| Event {
+            ms: ms(*at),
+            client: client.clone(),
+            what: what.clone(),
+        };
+        let mut events: Vec<Event> = record.head.iter().map(event).collect();
+        if let Some((at, ..)) = record.tail.front().filter(|_| record.omitted > 0) {
+            events.push(Event {
+                ms: ms(*at),
+                client: None,
+                what: What::Omitted {
+                    events: record.omitted,
+                },
+            });
+        }
+        events.extend(record.tail.iter().map(event));
+        Conversation { events }
+    }
+}

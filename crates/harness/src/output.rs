@@ -1,0 +1,243 @@
+//! What a program prints, read as it comes and kept within bounds.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::conversation::{Recorder, What};
+
+/// The first and the last lines of each stream are kept, up to this many; those between are counted.
+const KEPT_LINES: usize = 1000;
+/// A longer line is kept in pieces of this many bytes.
+const LONGEST_LINE: usize = 4096;
+
+/// Which stream of a program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// The lines a program has printed; two threads fill it, checks wait on it.
+#[derive(Clone)]
+pub(crate) struct Output(Arc<(Mutex<Lines>, Condvar)>);
+
+/// What is known of the output at one moment.
+pub(crate) struct Lines {
+    stdout: Kept,
+    stderr: Kept,
+    /// Streams that still have a writer.
+    open: usize,
+}
+
+/// The lines of one stream.
+#[derive(Default)]
+pub(crate) struct Kept {
+    head: Vec<String>,
+    tail: VecDeque<String>,
+    omitted: usize,
+    /// What came after the last newline, if the stream has ended there.
+    unfinished: Vec<u8>,
+    /// How many lines of the stream a check has already looked at.
+    seen: usize,
+}
+
+impl Output {
+    /// Starts to read both streams; they end when the last process that holds them is gone.
+    pub fn reading(
+        stdout: impl Read + Send + 'static,
+        stderr: impl Read + Send + 'static,
+        recorder: &Recorder,
+    ) -> Self {
+        let lines = Lines {
+            stdout: Kept::default(),
+            stderr: Kept::default(),
+            open: 2,
+        };
+        let output = Self(Arc::new((Mutex::new(lines), Condvar::new())));
+        output.read_in_background(stdout, Stream::Stdout, recorder.clone());
+        output.read_in_background(stderr, Stream::Stderr, recorder.clone());
+        output
+    }
+
+    fn read_in_background(
+        &self,
+        mut pipe: impl Read + Send + 'static,
+        stream: Stream,
+        recorder: Recorder,
+    ) {
+        let output = self.clone();
+        thread::spawn(move || {
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                match pipe.read(&mut buffer) {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => output.take(stream, &buffer[..count], &recorder),
+                }
+            }
+            output.take_rest(stream, &recorder);
+        });
+    }
+
+    pub fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, stream: Stream, bytes: &[u8], recorder: &Recorder) {
+        let mut lines = self.lines();
+        let kept = lines.stream(stream);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            kept.unfinished.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || kept.unfinished.len() >= LONGEST_LINE {
+                kept.finish_line(stream, recorder);
+            }
+        }
+        self.0.1.notify_all();
+    }
+
+    fn take_rest(&self, stream: Stream, recorder: &Recorder) {
+        let mut lines = self.lines();
+        lines.open -= 1;
+        if !lines.stream(stream).unfinished.is_empty() {
+            // A last word without a newline is shown, but a line it is not: no check is to match it.
+            let rest = lines.stream(stream).unfinished.clone();
+            recorder.server(stream.event(String::from_utf8_lossy(&rest).into_owned()));
+        }
+        self.0.1.notify_all();
+    }
+
+    /// Waits until `ready` finds in the output what it looks for, at most until `deadline`.
+    ///
+    /// Looks again whenever something is printed, and at least every `tick`.
+    pub fn wait<T>(
+        &self,
+        deadline: Instant,
+        tick: Duration,
+        mut ready: impl FnMut(&mut Lines) -> Option<T>,
+    ) -> Option<T> {
+        let mut lines = self.lines();
+        loop {
+            if let Some(found) = ready(&mut lines) {
+                return Some(found);
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            let waited = self.0.1.wait_timeout(lines, left.min(tick));
+            lines = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Lines {
+    pub fn stream(&mut self, stream: Stream) -> &mut Kept {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    /// Whether no process can print anything more.
+    pub fn ended(&self) -> bool {
+        self.open == 0
+    }
+}
+
+impl Kept {
+    fn finish_line(&mut self, stream: Stream, recorder: &Recorder) {
+        let mut bytes = std::mem::take(&mut self.unfinished);
+        while bytes
+            .last()
+            .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
+        {
+            bytes.pop();
+        }
+        let line = String::from_utf8_lossy(&bytes).into_owned();
+        recorder.server(stream.event(line.clone()));
+        if self.head.len() < KEPT_LINES {
+            self.head.push(line);
+            return;
+        }
+        if self.tail.len() == KEPT_LINES {
+            self.tail.pop_front();
+            self.omitted += 1;
+        }
+        self.tail.push_back(line);
+    }
+
+    /// The next line that nobody has looked at yet.
+    pub fn next_line(&mut self) -> Option<String> {
+        let tail_from = self.head.len() + self.omitted;
+        if self.seen >= self.head.len() {
+            self.seen = self.seen.max(tail_from);
+        }
+        let line = self
+            .head
+            .get(self.seen)
+            .or_else(|| self.tail.get(self.seen - tail_from.min(self.seen)))?
+            .clone();
+        self.seen += 1;
+        Some(line)
+    }
+
+    /// What came after the last newline.
+    pub fn unfinished(&self) -> String {
+        String::from_utf8_lossy(&self.unfinished).into_owned()
+    }
+
+    /// The last line, finished or not.
+    pub fn last_word(&self) -> Option<String> {
+        if !self.unfinished.is_empty() {
+            return Some(self.unfinished());
+        }
+        self.tail.back().or(self.head.last()).cloned()
+    }
+
+    /// Everything that was kept, as text, with a word on what was not.
+    pub fn text(&self) -> String {
+        let line = |line: &String| format!("{line}\n");
+        let omitted = if self.omitted > 0 {
+            format!("(… {} more lines …)\n", self.omitted)
+        } else {
+            String::new()
+        };
+        let head: String = self.head.iter().map(line).collect();
+        let tail: String = self.tail.iter().map(line).collect();
+        head + &omitted + &tail + &self.unfinished()
+    }
+}
+
+impl Stream {
+    fn event(self, line: String) -> What {
+        match self {
+            Self::Stdout if line.starts_with(crate::server::READY) => What::Ready { line },
+            Self::Stdout => What::Printed { line },
+            Self::Stderr => What::Complained { line },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_keeps_its_head_and_tail_and_counts_the_middle() {
+        let flood: String = (0..5000).map(|number| format!("{number}\n")).collect();
+        let output = Output::reading(
+            std::io::Cursor::new(flood),
+            std::io::empty(),
+            &Recorder::new(),
+        );
+        let deadline = Instant::now() + Duration::from_secs(5);
+        output
+            .wait(deadline, Duration::from_millis(5), |lines| {
+                lines.ended().then_some(())
+            })
+            .expect("it ends");
+        let text = output.lines().stream(Stream::Stdout).text();
+        assert!(text.starts_with("0\n1\n"));
+        assert!(text.contains("\n999\n(… 3000 more lines …)\n4000\n"));
+        assert!(text.ends_with("4998\n4999\n"));
+    }
+}

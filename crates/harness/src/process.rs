@@ -1,0 +1,131 @@
+//! A child process in a group of its own, its output, and its certain end.
+
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use process_wrap::std::{ChildWrapper, CommandWrap};
+
+use crate::conversation::{Recorder, What};
+use crate::failure::cannot_judge;
+use crate::guard::Guarded;
+use crate::output::{Output, Stream};
+
+/// How often a wait looks whether the process has ended; output wakes it sooner.
+pub(crate) const TICK: Duration = Duration::from_millis(5);
+/// How long the last processes of a killed group may take to let go of their output.
+const LAST_BREATH: Duration = Duration::from_secs(2);
+
+/// A started program. When it is dropped its whole group is gone, children included.
+pub(crate) struct Process {
+    child: Mutex<Box<dyn ChildWrapper>>,
+    pub id: u32,
+    pub started: Instant,
+    pub output: Output,
+    recorder: Recorder,
+    _guarded: Guarded,
+}
+
+impl Process {
+    /// Starts `words`, a program and its arguments.
+    pub fn start(words: &[String], recorder: &Recorder) -> Self {
+        let Some((program, arguments)) = words.split_first() else {
+            cannot_judge("there is no program to start");
+        };
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut command = CommandWrap::from(command);
+        #[cfg(unix)]
+        command.wrap(process_wrap::std::ProcessGroup::leader());
+        #[cfg(windows)]
+        command.wrap(process_wrap::std::JobObject);
+        let started = Instant::now();
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => cannot_judge(format!("cannot start {program}: {error}")),
+        };
+        let id = child.id();
+        let guarded = Guarded::group(id);
+        let (Some(stdout), Some(stderr)) = (child.stdout().take(), child.stderr().take()) else {
+            cannot_judge(format!("{program} has no output to read"));
+        };
+        let output = Output::reading(stdout, stderr, recorder);
+        Self {
+            child: Mutex::new(child),
+            id,
+            started,
+            output,
+            recorder: recorder.clone(),
+            _guarded: guarded,
+        }
+    }
+
+    /// How the program ended, if it has.
+    pub fn ended(&self) -> Option<Ended> {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        child.try_wait().ok().flatten().map(|status| Ended {
+            status,
+            after: self.started.elapsed(),
+        })
+    }
+
+    /// Waits for the program to end by itself, and for its last words.
+    pub fn wait(&self, deadline: Instant) -> Option<Ended> {
+        let ended = self.output.wait(deadline, TICK, |_| self.ended())?;
+        self.wait_for_output(Instant::now() + Duration::from_millis(500));
+        self.recorder.server(What::Ended { how: ended.how() });
+        Some(ended)
+    }
+
+    fn wait_for_output(&self, deadline: Instant) {
+        self.output
+            .wait(deadline, TICK, |lines| lines.ended().then_some(()));
+    }
+
+    /// The last line the program printed on its standard error.
+    pub fn last_word(&self) -> Option<String> {
+        self.output.lines().stream(Stream::Stderr).last_word()
+    }
+
+    /// Asks the program to end, as a terminal or a service manager does: SIGTERM. Windows has no such signal.
+    #[cfg(unix)]
+    pub fn terminate(&self) {
+        const SIGTERM: i32 = 15; // signal(7): the same number on every Unix
+        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = child.signal(SIGTERM) {
+            cannot_judge(format!("cannot send SIGTERM: {error}"));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // An error means that the group is gone already.
+        let _ = child.start_kill();
+        let _ = child.wait();
+        // Children of the program hold its output until they are gone as well.
+        self.wait_for_output(Instant::now() + LAST_BREATH);
+    }
+}
+
+/// How and when a program ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Ended {
+    pub status: ExitStatus,
+    pub after: Duration,
+}
+
+impl Ended {
+    /// `exit status 3`, `killed by signal 11 (SIGSEGV)`.
+    pub fn how(&self) -> String {
+        self.status
+            .to_string()
+            .replace("signal: ", "killed by signal ")
+            .replace(": ", " ")
+    }
+}

@@ -1,0 +1,186 @@
+//! What to start: the package's own binary, or any program in any language.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use crate::conversation::{Recorder, What};
+use crate::failure::{Failure, skip};
+use crate::output::Stream;
+use crate::process::{Ended, Process};
+use crate::server::Server;
+
+/// How long a program that is to end by itself may run.
+const RUN: Duration = Duration::from_secs(10);
+
+/// A command line with gaps: `{addr}`, `{host}` and `{port}` for where to listen, and `{args}` for
+/// what else a check asks for.
+#[derive(Clone, Debug)]
+pub struct Program {
+    words: Vec<String>,
+    /// Whether it keeps to the contract of this course, and so prints a ready line.
+    pub(crate) promises_ready_line: bool,
+    pub(crate) seed: u64,
+    pub(crate) recorder: Recorder,
+}
+
+impl Program {
+    /// The program at `path`, started as `path --bind ADDRESS ARGUMENTS`: it prints a ready line.
+    pub fn new(path: &str) -> Self {
+        let words = [path, "--bind", "{addr}", "{args}"].map(str::to_owned);
+        Self {
+            words: words.into(),
+            promises_ready_line: true,
+            seed: 0,
+            recorder: Recorder::new(),
+        }
+    }
+
+    /// The program at `path` that is no server, started as `path ARGUMENTS`.
+    pub fn without_address(path: &str) -> Self {
+        Self {
+            words: [path, "{args}"].map(str::to_owned).into(),
+            ..Self::new(path)
+        }
+    }
+
+    /// Any command line, split into words as a POSIX shell does. It need not print a ready line.
+    ///
+    /// # Errors
+    ///
+    /// If a quote is not closed or there is no word at all.
+    pub fn from_command_line(command_line: &str) -> Result<Self, String> {
+        let words = shlex::split(command_line).filter(|words| !words.is_empty());
+        let words = words.ok_or_else(|| format!("not a command line: {command_line}"))?;
+        Ok(Self {
+            words,
+            promises_ready_line: false,
+            ..Self::new("")
+        })
+    }
+
+    /// The same program with a record of its own.
+    pub(crate) fn fresh(&self, seed: u64) -> Self {
+        Self {
+            seed,
+            recorder: Recorder::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Starts a server on `bind` and waits until it is ready.
+    #[track_caller]
+    pub fn start<S: AsRef<str>>(&self, bind: SocketAddr, arguments: &[S]) -> Server {
+        Server::start(
+            self.clone(),
+            bind,
+            arguments
+                .iter()
+                .map(|argument| argument.as_ref().to_owned())
+                .collect(),
+        )
+    }
+
+    /// Runs a program that ends by itself, within 10 s.
+    #[track_caller]
+    pub fn run<S: AsRef<str>>(&self, arguments: &[S]) -> Finished {
+        let arguments: Vec<String> = arguments
+            .iter()
+            .map(|argument| argument.as_ref().to_owned())
+            .collect();
+        let process = self.spawn((Ipv4Addr::LOCALHOST, 0).into(), &arguments);
+        let Some(ended) = process.wait(Instant::now() + RUN) else {
+            let got = format!("still running after {} s", RUN.as_secs());
+            Failure::new("a program that ends by itself", got).raise();
+        };
+        let mut lines = process.output.lines();
+        let stdout = lines.stream(Stream::Stdout).text();
+        let stderr = lines.stream(Stream::Stderr).text();
+        drop(lines);
+        Finished {
+            ended,
+            stdout,
+            stderr,
+        }
+    }
+
+    pub(crate) fn spawn(&self, bind: SocketAddr, arguments: &[String]) -> Process {
+        if !arguments.is_empty() && !self.words.iter().any(|word| word == "{args}") {
+            let needed = arguments.join(" ");
+            skip(format!(
+                "it needs `{needed}`; put {{args}} where --server takes more arguments"
+            ));
+        }
+        let words = self.words.iter().flat_map(|word| match word.as_str() {
+            "{args}" => arguments.to_vec(),
+            word => vec![fill(word, bind)],
+        });
+        let words: Vec<String> = words.collect();
+        let command = shlex::try_join(words.iter().map(|word| file_name(word))).unwrap_or_default();
+        self.recorder.server(What::Started { command });
+        Process::start(&words, &self.recorder)
+    }
+}
+
+fn fill(word: &str, bind: SocketAddr) -> String {
+    let word = word.replace("{addr}", &bind.to_string());
+    word.replace("{host}", &bind.ip().to_string())
+        .replace("{port}", &bind.port().to_string())
+}
+
+/// The path of a build is nobody's business in a transcript.
+fn file_name(word: &str) -> &str {
+    if word.starts_with('/') {
+        word.rsplit('/').next().unwrap_or(word)
+    } else {
+        word
+    }
+}
+
+/// A program that has ended, and what it said.
+#[derive(Clone)]
+#[must_use = "look at how it ended: expect_status, stdout"]
+pub struct Finished {
+    ended: Ended,
+    stdout: String,
+    stderr: String,
+}
+
+impl Finished {
+    /// Fails unless the exit status is `expected`.
+    #[track_caller]
+    pub fn expect_status(self, expected: i32) -> Self {
+        if self.ended.status.code() != Some(expected) {
+            let failure = Failure::new(format!("exit status {expected}"), self.ended.how());
+            failure.entry("stderr", self.stderr.trim_end()).raise();
+        }
+        self
+    }
+
+    /// Fails unless everything printed on standard output is exactly `expected`.
+    #[track_caller]
+    pub fn expect_stdout(self, expected: &str) -> Self {
+        expect_text("stdout", expected, &self.stdout);
+        self
+    }
+
+    /// Fails unless everything printed on standard error is exactly `expected`.
+    #[track_caller]
+    pub fn expect_stderr(self, expected: &str) -> Self {
+        expect_text("stderr", expected, &self.stderr);
+        self
+    }
+
+    /// Everything printed on standard output.
+    pub fn stdout(&self) -> &str {
+        &self.stdout
+    }
+}
+
+#[track_caller]
+fn expect_text(stream: &str, expected: &str, got: &str) {
+    if let Some(difference) =
+        crate::bytes::Difference::between(expected.as_bytes(), got.as_bytes(), 0)
+    {
+        Failure::of_bytes(difference, &format!("on {stream}"), "").raise();
+    }
+}

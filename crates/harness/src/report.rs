@@ -1,0 +1,151 @@
+//! The result of a suite: what is written to `--report`, and what is printed.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::Conversation;
+use crate::failure::write_entry;
+
+/// What came of a suite.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The package whose suite it is.
+    pub suite: String,
+    /// What was random came from this number; `--seed` gives it again.
+    pub seed: u64,
+    /// Every check that was asked for, in the suite's order.
+    pub checks: Vec<Judged>,
+}
+
+/// What is said of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The server did what was expected.
+    Passed,
+    /// It did something else.
+    Failed,
+    /// Not looked at, because a check that this one stands on did not pass.
+    Blocked,
+    /// The harness or the machine was in trouble; nothing is said of the server.
+    NotJudged,
+    /// Makes no sense here, and says why.
+    Skipped,
+}
+
+/// One check and what came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Judged {
+    /// The title as one word: what a filter takes.
+    pub name: String,
+    /// The behaviour, as a sentence.
+    pub title: String,
+    /// What the check is worth, if it is graded.
+    pub points: Option<u32>,
+    /// How much of it was earned.
+    pub got: Option<u32>,
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// What was expected and what came, or why there is no verdict; empty if it passed.
+    pub message: String,
+    /// Why it matters.
+    pub why: Option<String>,
+    /// What a reader of the conversation should notice.
+    pub notice: Option<String>,
+    /// Where the book explains it.
+    pub page: Option<String>,
+    /// The command that plays it again.
+    pub replay: String,
+    /// Everything that was said.
+    pub conversation: Conversation,
+    /// The same as text, without colours.
+    pub transcript: String,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+impl Judged {
+    /// The check as a person reads it: title, conversation, and what there is to learn.
+    ///
+    /// The text has colour codes; print it with `anstream`, which removes them where they do not belong.
+    pub fn render(&self) -> String {
+        let (mark, colour) = self.verdict.mark();
+        let bold = Style::new().bold();
+        let points = match (self.got, self.points) {
+            (Some(got), Some(points)) => format!("   {got} of {points}"),
+            _ => String::new(),
+        };
+        let mut text = format!(
+            "{colour}{mark}{colour:#} {bold}{}{bold:#}{points}\n\n",
+            self.title
+        );
+        if self.verdict != Verdict::Blocked && self.verdict != Verdict::Skipped {
+            text += &self.conversation.render();
+            text.push('\n');
+        }
+        text + &self.explanation()
+    }
+
+    /// What was expected, what came, why it matters, where to read on, how to see it again. Plain text.
+    pub fn explanation(&self) -> String {
+        let mut text = self.message.clone();
+        if self.verdict == Verdict::Failed {
+            for (label, value) in [
+                ("why", &self.why),
+                ("see", &self.page),
+                ("replay", &Some(self.replay.clone())),
+            ] {
+                if let Some(value) = value {
+                    write_entry(&mut text, label, value);
+                }
+            }
+        } else if let Some(notice) = &self.notice {
+            write_entry(&mut text, "notice", notice);
+        }
+        text
+    }
+}
+
+impl Verdict {
+    /// A sign and its colour.
+    pub fn mark(self) -> (char, Style) {
+        match self {
+            Self::Passed => ('✓', AnsiColor::Green.on_default()),
+            Self::Failed => ('✗', AnsiColor::Red.on_default()),
+            Self::Blocked | Self::Skipped => ('·', Style::new().dimmed()),
+            Self::NotJudged => ('?', AnsiColor::Yellow.on_default()),
+        }
+    }
+}
+
+impl Report {
+    /// One line: how many checks of each verdict, and the points.
+    pub fn summary(&self) -> String {
+        let mut text = format!("{}:", self.suite);
+        let verdicts = [
+            (Verdict::Passed, "passed"),
+            (Verdict::Failed, "failed"),
+            (Verdict::Blocked, "blocked"),
+            (Verdict::NotJudged, "could not be judged"),
+            (Verdict::Skipped, "left out"),
+        ];
+        for (verdict, name) in verdicts {
+            let count = self
+                .checks
+                .iter()
+                .filter(|check| check.verdict == verdict)
+                .count();
+            if count > 0 {
+                let _ = write!(text, " {count} {name},"); // a String takes every write
+            }
+        }
+        let points: u32 = self.checks.iter().filter_map(|check| check.points).sum();
+        if points > 0 {
+            let got: u32 = self.checks.iter().filter_map(|check| check.got).sum();
+            let _ = write!(text, " {got} of {points} points,");
+        }
+        text.trim_end_matches(',').to_owned()
+    }
+}

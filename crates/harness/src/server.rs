@@ -1,0 +1,378 @@
+//! A server under test: started, ready, spoken to, and gone.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::bytes::escape_controls;
+use crate::client::{Client, Refusal};
+use crate::conversation::{Conversation, What};
+use crate::failure::{Failure, cannot_judge};
+use crate::listening;
+use crate::output::{Lines, Stream};
+use crate::peer::Peer;
+use crate::process::{Process, TICK};
+use crate::program::Program;
+
+/// How the ready line begins; the address follows.
+pub(crate) const READY: &str = "listening on ";
+/// A server says within this time that it is ready.
+const READY_WITHIN: Duration = Duration::from_secs(5);
+/// A server that is asked to end does so, and one that is to print a line prints it, within this time.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// A program that may print no ready line is taken as ready when it has listened for this long.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// A server program that runs, and is ready for clients.
+///
+/// When it is dropped its processes are gone, children included, whatever state they are in.
+pub struct Server {
+    program: Program,
+    told: SocketAddr,
+    arguments: Vec<String>,
+    address: Mutex<SocketAddr>,
+    process: Mutex<Option<Process>>,
+}
+
+impl Server {
+    #[track_caller]
+    pub(crate) fn start(program: Program, told: SocketAddr, arguments: Vec<String>) -> Self {
+        let process = program.spawn(told, &arguments);
+        let address = wait_until_ready(&program, &process);
+        Self {
+            program,
+            told,
+            arguments,
+            address: Mutex::new(address),
+            process: Mutex::new(Some(process)),
+        }
+    }
+
+    /// Where it listens: what its ready line said, or what the system says of a program without one.
+    pub fn address(&self) -> SocketAddr {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a TCP connection, named `client` in the transcript. Fails the check if it is refused.
+    #[track_caller]
+    pub fn connect(&self) -> Client {
+        self.connect_as("client")
+    }
+
+    /// Opens a TCP connection under a name of its own: for conversations of several clients.
+    #[track_caller]
+    pub fn connect_as(&self, name: &str) -> Client {
+        match Client::connect(name, self.address(), ANSWER_WITHIN, &self.program.recorder) {
+            Ok(client) => client,
+            Err(refusal) => self.cannot_connect(&refusal).raise(),
+        }
+    }
+
+    /// A UDP socket that sends to this server, named `peer` in the transcript.
+    pub fn peer(&self) -> Peer {
+        self.peer_as("peer")
+    }
+
+    /// A UDP socket that sends to this server, under a name of its own.
+    pub fn peer_as(&self, name: &str) -> Peer {
+        Peer::new(name, self.address(), &self.program.recorder)
+    }
+
+    /// Fails unless a connection is refused: nobody listens any more.
+    #[track_caller]
+    pub fn expect_refusal(&self) {
+        match Client::connect(
+            "client",
+            self.address(),
+            ANSWER_WITHIN,
+            &self.program.recorder,
+        ) {
+            Err(Refusal::Refused) => {}
+            Err(Refusal::NoAnswer) => {
+                Failure::new("a refused connection", "no answer to the connect").raise()
+            }
+            Ok(client) => {
+                client.hang_up();
+                Failure::new("a refused connection", "the client was let in").raise();
+            }
+        }
+    }
+
+    /// Fails if a client is let in, or refused, within `waited`: the queue is to be full.
+    #[track_caller]
+    pub fn expect_no_admission(&self, name: &str, waited: Duration) {
+        let expected = format!("no answer to the connect for {} ms", waited.as_millis());
+        match Client::connect(name, self.address(), waited, &self.program.recorder) {
+            Err(Refusal::NoAnswer) => {}
+            Err(Refusal::Refused) => Failure::new(expected, "a refusal").raise(),
+            Ok(client) => {
+                client.hang_up();
+                Failure::new(expected, "the client was let in").raise();
+            }
+        }
+    }
+
+    /// Waits up to 2 s for the line `expected` on standard output. Lines before it are passed over.
+    #[track_caller]
+    pub fn expect_line(&self, expected: &str) {
+        let process = self.process();
+        let Some(process) = process.as_ref() else {
+            cannot_judge("the check asks a stopped server for a line");
+        };
+        let mut passed = Vec::new();
+        let found = process
+            .output
+            .wait(Instant::now() + ANSWER_WITHIN, TICK, |lines| {
+                next_lines(lines).find_map(|line| {
+                    let found = line == expected;
+                    passed.push(line);
+                    found.then_some(())
+                })
+            });
+        if found.is_none() {
+            let got = passed
+                .iter()
+                .rev()
+                .take(5)
+                .rev()
+                .map(|line| format!("\"{}\"", escape_controls(line)));
+            let got: Vec<String> = got.collect();
+            let got = if got.is_empty() {
+                "no further line".to_owned()
+            } else {
+                got.join("\n")
+            };
+            let expected = format!("\"{}\" on stdout within 2 s", escape_controls(expected));
+            Failure::new(expected, got).raise();
+        }
+    }
+
+    /// Fails unless the server listens where it was told to, and nowhere else.
+    ///
+    /// Port 0 stands for any port. On Linux the system is asked, elsewhere the ready line is believed.
+    #[track_caller]
+    pub fn expect_listens_as_told(&self) {
+        let mut addresses = self
+            .process()
+            .as_ref()
+            .map(|process| listening::addresses(process.id))
+            .unwrap_or_default();
+        if addresses.is_empty() {
+            addresses.push(self.address());
+        }
+        let as_told = |address: &SocketAddr| {
+            address.ip() == self.told.ip()
+                && (self.told.port() == 0 || address.port() == self.told.port())
+        };
+        if addresses.iter().all(as_told) && addresses.contains(&self.address()) {
+            return;
+        }
+        let told = self.told.to_string().replace(":0", ":PORT");
+        let failure = Failure::new(
+            format!("a listener on {told} and a ready line that says so"),
+            list(&addresses),
+        );
+        failure
+            .entry("says", format!("{READY}{}", self.address()))
+            .raise();
+    }
+
+    /// Fails if the program has ended by itself.
+    #[track_caller]
+    pub fn expect_running(&self) {
+        let ended = self.process().as_ref().and_then(Process::ended);
+        if let Some(ended) = ended {
+            let failure = Failure::new(
+                "a server that goes on serving",
+                format!("it ended: {}", ended.how()),
+            );
+            failure.entries(self.traces()).raise();
+        }
+    }
+
+    /// Asks the program to end (SIGTERM) and fails unless it does within 2 s. Skips the check on Windows.
+    #[track_caller]
+    pub fn terminate(&self) {
+        #[cfg(not(unix))]
+        crate::failure::skip("this system has no SIGTERM");
+        #[cfg(unix)]
+        {
+            let process = self.process().take();
+            let Some(process) = process else { return };
+            process.terminate();
+            if process.wait(Instant::now() + ANSWER_WITHIN).is_none() {
+                Failure::new(
+                    "a server that ends when it is asked to (SIGTERM)",
+                    "still running after 2 s",
+                )
+                .raise();
+            }
+        }
+    }
+
+    /// Ends the server at once, as a power cut would.
+    pub fn stop(&self) {
+        if self.process().take().is_some() {
+            self.program.recorder.server(What::Stopped);
+        }
+    }
+
+    /// Ends the server at once and starts it again on the address it had.
+    #[track_caller]
+    pub fn restart(&self) {
+        self.stop();
+        let process = self.program.spawn(self.address(), &self.arguments);
+        let address = wait_until_ready(&self.program, &process);
+        *self.process() = Some(process);
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    }
+
+    /// Random numbers that are the same for the same `--seed`.
+    pub fn random(&self) -> fastrand::Rng {
+        fastrand::Rng::with_seed(self.program.seed)
+    }
+
+    /// Everything said so far.
+    pub fn conversation(&self) -> Conversation {
+        self.program.recorder.conversation()
+    }
+
+    /// What a dead or dying server leaves behind, for a failure text.
+    pub(crate) fn traces(&self) -> Vec<(&'static str, String)> {
+        let process = self.process();
+        let Some(process) = process.as_ref() else {
+            return Vec::new();
+        };
+        // A server that has just closed its last connection may be about to end.
+        let soon = Instant::now() + Duration::from_millis(50);
+        let Some(ended) = process.output.wait(soon, TICK, |_| process.ended()) else {
+            return Vec::new();
+        };
+        let mut traces = vec![("server", format!("ended by itself: {}", ended.how()))];
+        traces.extend(
+            process
+                .last_word()
+                .map(|word| ("stderr", escape_controls(&word))),
+        );
+        let left = listening::addresses(process.id);
+        if !left.is_empty() {
+            traces.push((
+                "note",
+                format!("a child of it is left and holds {}", list(&left)),
+            ));
+        }
+        traces
+    }
+
+    #[track_caller]
+    fn cannot_connect(&self, refusal: &Refusal) -> Failure {
+        let address = self.address();
+        let got = match refusal {
+            Refusal::Refused => "refused: nobody listens there",
+            Refusal::NoAnswer => "no answer within 2 s: its queue is full",
+        };
+        let failure = Failure::new(
+            format!("a connection to {address}, where it said it listens"),
+            got,
+        );
+        let process = self.process();
+        let really = process
+            .as_ref()
+            .map(|process| listening::addresses(process.id))
+            .unwrap_or_default();
+        match really.contains(&address) || really.is_empty() {
+            true => failure,
+            false => failure.note(format!("it listens on {}", list(&really))),
+        }
+    }
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    addresses.join(", ")
+}
+
+fn next_lines(lines: &mut Lines) -> impl Iterator<Item = String> + '_ {
+    std::iter::from_fn(|| lines.stream(Stream::Stdout).next_line())
+}
+
+#[track_caller]
+fn wait_until_ready(program: &Program, process: &Process) -> SocketAddr {
+    let mut listens_since = None;
+    let deadline = Instant::now() + READY_WITHIN;
+    let ready = process.output.wait(deadline, TICK, |lines| {
+        let line = next_lines(lines).find_map(|line| line.strip_prefix(READY).map(str::to_owned));
+        if let Some(address) = line {
+            return Some(address.parse().map_err(|_| NotReady::Nonsense(address)));
+        }
+        if process.ended().is_some() {
+            return Some(Err(NotReady::Ended));
+        }
+        if program.promises_ready_line {
+            return None;
+        }
+        let address = *listening::addresses(process.id).first()?;
+        let since = *listens_since.get_or_insert_with(Instant::now);
+        (since.elapsed() >= QUIET).then_some(Ok(address))
+    });
+    match ready {
+        Some(Ok(address)) => {
+            if listens_since.is_some() {
+                let line = format!("(no ready line; the system says: {READY}{address})");
+                program.recorder.server(What::Ready { line });
+            }
+            address
+        }
+        Some(Err(trouble)) => never_ready(trouble, process).raise(),
+        None => never_ready(NotReady::Silent, process).raise(),
+    }
+}
+
+/// Why a program does not count as ready.
+enum NotReady {
+    Ended,
+    Silent,
+    Nonsense(String),
+}
+
+#[track_caller]
+fn never_ready(trouble: NotReady, process: &Process) -> Failure {
+    let expected = format!(
+        "a line \"{READY}IP:PORT\" on stdout within {} s",
+        READY_WITHIN.as_secs()
+    );
+    let got = match trouble {
+        NotReady::Ended => match process.wait(Instant::now() + READY_WITHIN) {
+            Some(ended) => format!("{} after {} ms", ended.how(), ended.after.as_millis()),
+            None => "a program that came to nothing".to_owned(),
+        },
+        NotReady::Nonsense(address) => format!(
+            "\"{READY}{}\", which names no IP:PORT",
+            escape_controls(&address)
+        ),
+        NotReady::Silent => "a program that runs, and no such line".to_owned(),
+    };
+    let mut failure = Failure::new(expected, got);
+    let unfinished = process.output.lines().stream(Stream::Stdout).unfinished();
+    if !unfinished.is_empty() {
+        let line = escape_controls(&unfinished);
+        failure = failure.note(format!(
+            "it printed \"{line}\" without a newline: a line ends with \\n"
+        ));
+    }
+    if let Some(word) = process.last_word() {
+        failure = failure.entry("stderr", escape_controls(&word));
+    }
+    let really = listening::addresses(process.id);
+    if !really.is_empty() {
+        failure = failure.note(format!(
+            "it does listen, on {}: what is missing is the line (was it flushed?)",
+            list(&really)
+        ));
+    }
+    failure
+}

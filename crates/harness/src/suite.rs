@@ -1,0 +1,462 @@
+//! A suite: named checks, run as a test program, each against a server of its own.
+
+use std::any::Any;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use crate::failure::{Failure, NotJudged, Skipped, write_entry};
+use crate::program::Program;
+use crate::report::{Judged, Report, Verdict};
+use crate::server::Server;
+
+/// One behaviour that is checked, and what there is to learn from it.
+pub struct Check {
+    title: String,
+    body: Body,
+    why: Option<String>,
+    notice: Option<String>,
+    page: Option<String>,
+    points: Option<u32>,
+    needs: Option<String>,
+    bind: SocketAddr,
+    arguments: Vec<String>,
+}
+
+enum Body {
+    Server(Box<dyn Fn(&Server) + Send + Sync>),
+    Program(Box<dyn Fn(&Program) + Send + Sync>),
+}
+
+impl Check {
+    /// A check that talks with a fresh server. `title` says the behaviour, as a sentence.
+    pub fn new(title: &str, body: impl Fn(&Server) + Send + Sync + 'static) -> Self {
+        Self::with_body(title, Body::Server(Box::new(body)))
+    }
+
+    /// A check that starts the program itself: one that is no server, or does not become one.
+    pub fn of_program(title: &str, body: impl Fn(&Program) + Send + Sync + 'static) -> Self {
+        Self::with_body(title, Body::Program(Box::new(body)))
+    }
+
+    fn with_body(title: &str, body: Body) -> Self {
+        Self {
+            title: title.to_owned(),
+            body,
+            why: None,
+            notice: None,
+            page: None,
+            points: None,
+            needs: None,
+            bind: (Ipv4Addr::LOCALHOST, 0).into(),
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Why the behaviour matters: shown when the check fails.
+    #[must_use]
+    pub fn teaches(mut self, why: &str) -> Self {
+        self.why = Some(why.to_owned());
+        self
+    }
+
+    /// What to notice in the conversation. A check that has this is shown by the tour.
+    #[must_use]
+    pub fn notice(mut self, notice: &str) -> Self {
+        self.notice = Some(notice.to_owned());
+        self
+    }
+
+    /// Where the book explains it: a file and the title of a section.
+    #[must_use]
+    pub fn page(mut self, file: &str, section: &str) -> Self {
+        self.page = Some(format!("{file}, \"{section}\""));
+        self
+    }
+
+    /// What the check is worth.
+    #[must_use]
+    pub fn points(mut self, points: u32) -> Self {
+        self.points = Some(points);
+        self
+    }
+
+    /// The title of an earlier check without which this one says nothing. If it is not given, that is the first one.
+    #[must_use]
+    pub fn needs(mut self, title: &str) -> Self {
+        self.needs = Some(title.to_owned());
+        self
+    }
+
+    /// Where the server is told to listen, instead of a free port of 127.0.0.1.
+    #[must_use]
+    pub fn bind(mut self, address: impl Into<SocketAddr>) -> Self {
+        self.bind = address.into();
+        self
+    }
+
+    /// What else the server is started with.
+    #[must_use]
+    pub fn arguments<S: Into<String>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.arguments = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The title as one word: `a-line-in-pieces-is-answered-once`.
+    pub fn name(&self) -> String {
+        let words = self
+            .title
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
+    }
+}
+
+/// The checks of one program, in the order in which a learner should meet them.
+///
+/// The first is the small success that everything else stands on: if it fails, the others are blocked.
+pub struct Suite {
+    package: String,
+    program: Program,
+    checks: Vec<Check>,
+}
+
+/// What the suite's test program understands, besides what every test program does.
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    test: Arguments,
+
+    /// Print each conversation, in order
+    #[arg(long)]
+    show: bool,
+
+    /// Drive this program: {addr} or {host}, {port}; {args} for more
+    #[arg(long, value_name = "CMD")]
+    server: Option<String>,
+
+    /// Write the result to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+
+    /// Repeat what was random in an earlier run
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+impl Suite {
+    /// A suite for the server of `package`, whose binary is at `path`: `env!("CARGO_BIN_EXE_name")`.
+    pub fn new(package: &str, path: &str) -> Self {
+        Self {
+            package: package.to_owned(),
+            program: Program::new(path),
+            checks: Vec::new(),
+        }
+    }
+
+    /// A suite for a program that is no server, and takes no address.
+    pub fn without_address(package: &str, path: &str) -> Self {
+        Self {
+            program: Program::without_address(path),
+            ..Self::new(package, path)
+        }
+    }
+
+    /// Adds a check.
+    #[must_use]
+    pub fn check(mut self, check: Check) -> Self {
+        self.checks.push(check);
+        self
+    }
+
+    /// Adds several checks.
+    #[must_use]
+    pub fn checks(mut self, checks: impl IntoIterator<Item = Check>) -> Self {
+        self.checks.extend(checks);
+        self
+    }
+
+    /// Runs as a test program: reads the command line, judges, prints, and returns the exit status.
+    pub fn run(mut self) -> ExitCode {
+        let options = Options::parse();
+        if let Some(command_line) = &options.server {
+            match Program::from_command_line(command_line) {
+                Ok(program) => self.program = program,
+                Err(problem) => {
+                    anstream::eprintln!(
+                        "error: --server: {problem}\nhint: try --server 'python3 server.py {{addr}}'"
+                    );
+                    return ExitCode::from(2);
+                }
+            }
+        }
+        let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
+        let session = Arc::new(Session::new(self, seed));
+        let status = if options.show {
+            session.show(&options.test)
+        } else {
+            session.test(&options.test)
+        };
+        // Written when the last server is gone, so that none can have had a hand in it.
+        match options
+            .report
+            .as_deref()
+            .map(|file| session.write_report(file))
+        {
+            Some(Err(error)) => {
+                anstream::eprintln!("error: cannot write the report: {error}");
+                ExitCode::FAILURE
+            }
+            _ => status,
+        }
+    }
+
+    /// Judges every check, one after the other, and returns what came of them.
+    pub fn judge(self, seed: u64) -> Report {
+        let session = Session::new(self, seed);
+        for index in 0..session.suite.checks.len() {
+            session.judge(index);
+        }
+        session.report()
+    }
+}
+
+/// One run of a suite. A check is judged once, whoever asks: the runner, or a check that needs it.
+struct Session {
+    suite: Suite,
+    seed: u64,
+    judged: Vec<OnceLock<Judged>>,
+}
+
+impl Session {
+    fn new(suite: Suite, seed: u64) -> Self {
+        let judged = suite.checks.iter().map(|_| OnceLock::new()).collect();
+        Self {
+            suite,
+            seed,
+            judged,
+        }
+    }
+
+    fn test(self: &Arc<Self>, arguments: &Arguments) -> ExitCode {
+        let trials = (0..self.suite.checks.len()).map(|index| {
+            let session = Arc::clone(self);
+            Trial::ignorable_test(self.suite.checks[index].name(), move || {
+                session.judge(index).completion()
+            })
+        });
+        libtest_mimic::run(arguments, trials.collect()).exit_code()
+    }
+
+    fn show(&self, arguments: &Arguments) -> ExitCode {
+        let selected = |name: &str| !arguments.is_filtered_out(&Trial::test(name, || Ok(())));
+        for (index, check) in self.suite.checks.iter().enumerate() {
+            if selected(&check.name()) {
+                anstream::println!("{}", self.judge(index).render());
+            }
+        }
+        let report = self.report();
+        anstream::println!("{}   (seed {})", report.summary(), self.seed);
+        let good = report
+            .checks
+            .iter()
+            .all(|check| matches!(check.verdict, Verdict::Passed | Verdict::Skipped));
+        if good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(101)
+        }
+    }
+
+    fn report(&self) -> Report {
+        let checks = self
+            .judged
+            .iter()
+            .filter_map(OnceLock::get)
+            .cloned()
+            .collect();
+        Report {
+            suite: self.suite.package.clone(),
+            seed: self.seed,
+            checks,
+        }
+    }
+
+    fn write_report(&self, file: &Path) -> io::Result<()> {
+        let json = serde_json::to_vec_pretty(&self.report())?;
+        std::fs::write(file, json)
+    }
+
+    fn judge(&self, index: usize) -> &Judged {
+        self.judged[index].get_or_init(|| {
+            let check = &self.suite.checks[index];
+            let program = self.suite.program.fresh(self.seed);
+            let started = Instant::now();
+            let outcome = match self.blocked_by(index) {
+                Some(earlier) => Outcome::Blocked(earlier),
+                None => check.perform(&program),
+            };
+            self.verdict(check, &program, outcome, started.elapsed())
+        })
+    }
+
+    /// The title of the check that this one stands on, if that did not pass.
+    fn blocked_by(&self, index: usize) -> Option<String> {
+        let checks = &self.suite.checks;
+        let earlier = match &checks[index].needs {
+            Some(title) => checks[..index]
+                .iter()
+                .position(|check| check.title == *title),
+            None => (index > 0).then_some(0),
+        };
+        let judged = self.judge(earlier?);
+        let good = matches!(judged.verdict, Verdict::Passed | Verdict::Skipped);
+        (!good).then(|| judged.title.clone())
+    }
+
+    fn verdict(
+        &self,
+        check: &Check,
+        program: &Program,
+        outcome: Outcome,
+        took: Duration,
+    ) -> Judged {
+        let (verdict, message) = outcome.words();
+        let conversation = program.recorder.conversation();
+        Judged {
+            name: check.name(),
+            title: check.title.clone(),
+            points: check.points,
+            got: check.points.map(|points| {
+                if verdict == Verdict::Passed {
+                    points
+                } else {
+                    0
+                }
+            }),
+            verdict,
+            message,
+            why: check.why.clone(),
+            notice: check.notice.clone(),
+            page: check.page.clone(),
+            replay: self.replay(check),
+            transcript: anstream::adapter::strip_str(&conversation.render()).to_string(),
+            conversation,
+            seconds: took.as_secs_f64(),
+        }
+    }
+
+    fn replay(&self, check: &Check) -> String {
+        let program = std::env::current_exe().unwrap_or_default();
+        let stem = program
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        // Cargo names a test program after its target and a hash.
+        let target = stem.rsplit_once('-').map_or(stem, |(target, _)| target);
+        let (package, name, seed) = (&self.suite.package, check.name(), self.seed);
+        format!("cargo test -p {package} --test {target} -- --show --exact {name} --seed {seed}")
+    }
+}
+
+/// How a check went, before there is a word on it.
+enum Outcome {
+    Passed,
+    Failed(Box<Failure>),
+    Blocked(String),
+    NotJudged(String),
+    Skipped(String),
+}
+
+impl Check {
+    fn perform(&self, program: &Program) -> Outcome {
+        let performed = catch_unwind(AssertUnwindSafe(|| match &self.body {
+            Body::Program(body) => body(program),
+            Body::Server(body) => {
+                let server = program.start(self.bind, &self.arguments);
+                let talked = catch_unwind(AssertUnwindSafe(|| {
+                    body(&server);
+                    server.expect_running();
+                }));
+                if let Err(payload) = talked {
+                    match payload.downcast::<Failure>() {
+                        Ok(failure) => failure.entries(server.traces()).raise(),
+                        Err(other) => resume_unwind(other),
+                    }
+                }
+            }
+        }));
+        performed.map_or_else(Outcome::of_panic, |()| Outcome::Passed)
+    }
+}
+
+impl Outcome {
+    /// The verdict, and the labelled lines that explain it.
+    fn words(self) -> (Verdict, String) {
+        let (verdict, mut message, label, value) = match self {
+            Self::Passed => return (Verdict::Passed, String::new()),
+            Self::Failed(failure) => (Verdict::Failed, failure.text(), "at", failure.at()),
+            Self::Blocked(earlier) => {
+                let until = format!("until this passes: {earlier}");
+                (Verdict::Blocked, String::new(), "blocked", until)
+            }
+            Self::NotJudged(reason) => {
+                let trouble = format!("{reason}\nthis says nothing about the server");
+                (Verdict::NotJudged, String::new(), "trouble", trouble)
+            }
+            Self::Skipped(reason) => (Verdict::Skipped, String::new(), "left out", reason),
+        };
+        write_entry(&mut message, label, &value);
+        (verdict, message)
+    }
+
+    fn of_panic(payload: Box<dyn Any + Send>) -> Self {
+        let payload = match payload.downcast::<Failure>() {
+            Ok(failure) => return Self::Failed(failure),
+            Err(other) => other,
+        };
+        if let Some(Skipped(reason)) = payload.downcast_ref() {
+            return Self::Skipped(reason.clone());
+        }
+        if let Some(NotJudged(reason)) = payload.downcast_ref() {
+            return Self::NotJudged(reason.clone());
+        }
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text
+            .or(payload.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Self::NotJudged(format!("the check itself panicked: {text}"))
+    }
+}
+
+impl Judged {
+    fn completion(&self) -> Result<Completion, Failed> {
+        match self.verdict {
+            Verdict::Passed => Ok(Completion::Completed),
+            Verdict::Skipped => {
+                let reason = self.message.trim();
+                Ok(Completion::ignored_with(
+                    reason.strip_prefix("left out").unwrap_or(reason).trim(),
+                ))
+            }
+            Verdict::Failed | Verdict::Blocked | Verdict::NotJudged => {
+                let text = self.render();
+                let colours =
+                    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+                Err(if colours {
+                    text
+                } else {
+                    anstream::adapter::strip_str(&text).to_string()
+                }
+                .into())
+            }
+        }
+    }
+}
