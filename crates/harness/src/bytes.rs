@@ -107,14 +107,11 @@ pub(crate) struct Difference {
 impl Difference {
     /// Compares from `offset`, the place in the whole stream where both begin. `None` if they are equal.
     pub fn between(expected: &[u8], got: &[u8], offset: usize) -> Option<Self> {
-        let place = expected
-            .iter()
-            .zip(got)
-            .take_while(|(expected, got)| expected == got)
-            .count();
-        if place == expected.len() && place == got.len() {
+        if expected == got {
             return None;
         }
+        let pairs = expected.iter().zip(got);
+        let place = pairs.take_while(|(expected, got)| expected == got).count();
         let start = place.saturating_sub(HEAD);
         let before = escape(&got[start..place]);
         let lead = if start + offset > 0 { "… " } else { "" };

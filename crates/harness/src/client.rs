@@ -1,5 +1,6 @@
 //! One TCP connection, played from the client's side.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
@@ -48,6 +49,7 @@ enum Ending {
     Closed,
     Reset,
     Silent,
+    Dripping,
 }
 
 impl Ending {
@@ -56,12 +58,13 @@ impl Ending {
             Self::Closed => "the server closed the connection",
             Self::Reset => "the connection was reset",
             Self::Silent => "the connection is still open and silent for 2 s",
+            Self::Dripping => "the rest had still not come after 60 s",
         }
     }
 
     /// What a learner cannot see from the outside.
     fn note(&self) -> Option<(&'static str, String)> {
-        let note = "the kernel resets a connection that is closed while bytes are unread, or whose program dies; \
+        let note = "a connection is reset when it is closed while bytes are unread, or its program dies;\n\
                     an answer sent just before may be lost (RFC 1122, section 4.2.2.13)";
         matches!(self, Self::Reset).then(|| ("note", note.to_owned()))
     }
@@ -321,28 +324,12 @@ impl Client {
     /// Reads until `expected` is there, or something else is.
     #[track_caller]
     fn receive(&mut self, expected: &[u8]) -> Result<(), Failure> {
+        let (good, wrong, ending) = self.read_while_right(expected);
+        let got = match good == expected.len() {
+            true => Cow::Borrowed(expected),
+            false => Cow::Owned([&expected[..good], &wrong].concat()),
+        };
         let offset = self.received;
-        let give_up = Instant::now() + LONGEST;
-        let mut buffer = vec![0; expected.len().clamp(1, 1 << 16)];
-        let mut good = 0;
-        let mut got = Vec::new();
-        let mut ending = None;
-        while good < expected.len() {
-            let room = buffer.len().min(expected.len() - good);
-            match self.read_unrecorded(&mut buffer[..room], PATIENCE) {
-                Ok(count) if expected[good..].starts_with(&buffer[..count]) => good += count,
-                Ok(count) => {
-                    got.extend_from_slice(&buffer[..count]);
-                    let more = self.read_unrecorded(&mut buffer, AFTERTHOUGHT).unwrap_or(0);
-                    got.extend_from_slice(&buffer[..more]);
-                }
-                Err(how) => ending = Some(how),
-            }
-            if !got.is_empty() || ending.is_some() || Instant::now() > give_up {
-                break;
-            }
-        }
-        got.splice(0..0, expected[..good].iter().copied());
         self.received += got.len();
         if !got.is_empty() {
             self.record(What::Received {
@@ -357,13 +344,34 @@ impl Client {
         };
         let how = match &ending {
             Some(ending) => format!("{}, then {}", count(got.len()), ending.name()),
-            None if got.len() < expected.len() => {
-                format!("{}, after {} s", count(got.len()), LONGEST.as_secs())
-            }
             None => count(got.len()),
         };
         let failure = Failure::of_bytes(difference, &count(expected.len()), &how);
         Err(failure.entries(ending.and_then(|ending| ending.note())))
+    }
+
+    /// How many bytes were as expected, what came instead of the next one, and whether it ended there.
+    fn read_while_right(&mut self, expected: &[u8]) -> (usize, Vec<u8>, Option<Ending>) {
+        let give_up = Instant::now() + LONGEST;
+        let mut buffer = vec![0; expected.len().clamp(1, 1 << 16)];
+        let mut good = 0;
+        while good < expected.len() {
+            let room = buffer.len().min(expected.len() - good);
+            match self.read_unrecorded(&mut buffer[..room], PATIENCE) {
+                Ok(count) if expected[good..].starts_with(&buffer[..count]) => good += count,
+                Ok(count) => {
+                    let mut wrong = buffer[..count].to_vec();
+                    let more = self.read_unrecorded(&mut buffer, AFTERTHOUGHT).unwrap_or(0);
+                    wrong.extend_from_slice(&buffer[..more]);
+                    return (good, wrong, None);
+                }
+                Err(ending) => return (good, Vec::new(), Some(ending)),
+            }
+            if Instant::now() > give_up {
+                return (good, Vec::new(), Some(Ending::Dripping));
+            }
+        }
+        (good, Vec::new(), None)
     }
 
     fn read(&mut self, buffer: &mut [u8], waiting: Duration) -> Result<usize, Ending> {
@@ -384,7 +392,7 @@ impl Client {
         match ending {
             Ending::Closed => self.record(What::SawEnd),
             Ending::Reset => self.record(What::SawReset),
-            Ending::Silent => {}
+            Ending::Silent | Ending::Dripping => {}
         }
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::{Excerpt, escape_controls, thousands};
 
 /// This many events are kept from the start of a conversation, and as many from its end.
-const KEPT: usize = 100;
+const KEPT: usize = 40;
 
 /// What was said between a server and its clients, in the order in which the harness saw it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -95,6 +95,8 @@ pub enum What {
         /// Its exit status or signal.
         how: String,
     },
+    /// The harness asked the server to end.
+    AskedToEnd,
     /// The harness ended the server.
     Stopped,
     /// More happened than is worth keeping.
@@ -184,10 +186,11 @@ impl What {
         let dim = Style::new().dimmed();
         let red = AnsiColor::Red.on_default();
         match self {
-            Self::Started { command } => format!("{dim}$ {}{dim:#}", escape_controls(command)),
-            Self::Ready { line } | Self::Printed { line } => escape_controls(line),
-            Self::Complained { line } => format!("{red}stderr: {}{red:#}", escape_controls(line)),
+            Self::Started { command } => format!("{dim}$ {}{dim:#}", shorten(command)),
+            Self::Ready { line } | Self::Printed { line } => shorten(line),
+            Self::Complained { line } => format!("{red}stderr: {}{red:#}", shorten(line)),
             Self::Ended { how } => format!("{dim}({how}){dim:#}"),
+            Self::AskedToEnd => format!("{dim}(asked to end: SIGTERM){dim:#}"),
             Self::Stopped => format!("{dim}(stopped by the harness){dim:#}"),
             Self::Omitted { events } => {
                 format!("{dim}(… {} more lines …){dim:#}", thousands(*events))
@@ -195,6 +198,21 @@ impl What {
             _ => String::new(),
         }
     }
+}
+
+/// At most this many characters of a line are shown.
+const WIDEST: usize = 72;
+
+/// A line without control characters, and without its middle if it is long.
+fn shorten(line: &str) -> String {
+    let line = escape_controls(line);
+    let length = line.chars().count();
+    if length <= WIDEST {
+        return line;
+    }
+    let head: String = line.chars().take(WIDEST - 24).collect();
+    let tail: String = line.chars().skip(length - 8).collect();
+    format!("{head} … {tail} ({} characters)", thousands(length))
 }
 
 fn to_server(label: &str) -> String {

@@ -75,9 +75,11 @@ impl Failure {
         panic::resume_unwind(Box::new(self))
     }
 
-    /// Where in the check it happened, as `file:line`.
-    pub fn at(&self) -> String {
-        format!("{}:{}", self.at.file(), self.at.line())
+    /// The line of the check where it happened, as `file:line`; none if that is in the harness.
+    pub fn at(&self) -> Option<String> {
+        let here = file!().trim_end_matches("failure.rs");
+        let at = format!("{}:{}", self.at.file(), self.at.line());
+        (!at.starts_with(here)).then_some(at)
     }
 
     /// What was expected, what came, and what else is known, a labelled line each.

@@ -1,7 +1,7 @@
 //! What a program prints, read as it comes and kept within bounds.
 
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +12,9 @@ use crate::conversation::{Recorder, What};
 const KEPT_LINES: usize = 1000;
 /// A longer line is kept in pieces of this many bytes.
 const LONGEST_LINE: usize = 4096;
+
+/// How many lines count as a program's last words.
+const LAST_WORDS: usize = 4;
 
 /// Which stream of a program.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,20 +67,22 @@ impl Output {
 
     fn read_in_background(
         &self,
-        mut pipe: impl Read + Send + 'static,
+        pipe: impl Read + Send + 'static,
         stream: Stream,
         recorder: Recorder,
     ) {
         let output = self.clone();
         thread::spawn(move || {
-            let mut buffer = vec![0; 1 << 16];
-            loop {
-                match pipe.read(&mut buffer) {
-                    Ok(0) | Err(_) => break,
-                    Ok(count) => output.take(stream, &buffer[..count], &recorder),
-                }
+            let mut pipe = BufReader::with_capacity(1 << 16, pipe);
+            // An error is taken as the end: what was said until then counts.
+            while let Some(chunk) = pipe.fill_buf().ok().filter(|chunk| !chunk.is_empty()) {
+                let chunk = &chunk[..chunk.len().min(LONGEST_LINE)];
+                let line = memchr::memchr(b'\n', chunk).map_or(chunk, |end| &chunk[..=end]);
+                output.take(stream, line, &recorder);
+                let taken = line.len();
+                pipe.consume(taken);
             }
-            output.take_rest(stream, &recorder);
+            output.end(stream, &recorder);
         });
     }
 
@@ -85,25 +90,24 @@ impl Output {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps a line. Without its newline it is kept as unfinished: it may go on.
     fn take(&self, stream: Stream, bytes: &[u8], recorder: &Recorder) {
         let mut lines = self.lines();
         let kept = lines.stream(stream);
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            kept.unfinished.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || kept.unfinished.len() >= LONGEST_LINE {
-                kept.finish_line(stream, recorder);
-            }
+        kept.unfinished.extend_from_slice(bytes);
+        if kept.unfinished.ends_with(b"\n") || kept.unfinished.len() >= LONGEST_LINE {
+            kept.finish_line(stream, recorder);
         }
         self.0.1.notify_all();
     }
 
-    fn take_rest(&self, stream: Stream, recorder: &Recorder) {
+    /// A last word without a newline is recorded, but a line it is not: no check is to match it.
+    fn end(&self, stream: Stream, recorder: &Recorder) {
         let mut lines = self.lines();
         lines.open -= 1;
-        if !lines.stream(stream).unfinished.is_empty() {
-            // A last word without a newline is shown, but a line it is not: no check is to match it.
-            let rest = lines.stream(stream).unfinished.clone();
-            recorder.server(stream.event(String::from_utf8_lossy(&rest).into_owned()));
+        let rest = lines.stream(stream).unfinished();
+        if !rest.is_empty() {
+            recorder.server(stream.event(rest));
         }
         self.0.1.notify_all();
     }
@@ -185,12 +189,14 @@ impl Kept {
         String::from_utf8_lossy(&self.unfinished).into_owned()
     }
 
-    /// The last line, finished or not.
-    pub fn last_word(&self) -> Option<String> {
-        if !self.unfinished.is_empty() {
-            return Some(self.unfinished());
-        }
-        self.tail.back().or(self.head.last()).cloned()
+    /// The last lines, finished or not, without the advice that Rust's panics end with.
+    pub fn last_words(&self) -> String {
+        let text = self.text();
+        let lines = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with("note: run with `RUST_"));
+        let lines: Vec<&str> = lines.collect();
+        lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
     }
 
     /// Everything that was kept, as text, with a word on what was not.

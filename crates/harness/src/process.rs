@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use process_wrap::std::{ChildWrapper, CommandWrap};
 
+use crate::bytes::escape_controls;
 use crate::conversation::{Recorder, What};
 use crate::failure::cannot_judge;
 use crate::guard::Guarded;
@@ -38,6 +39,7 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        command.env("RUST_BACKTRACE", "0"); // it would bury the message that a learner should read
         let mut command = CommandWrap::from(command);
         #[cfg(unix)]
         command.wrap(process_wrap::std::ProcessGroup::leader());
@@ -86,14 +88,17 @@ impl Process {
             .wait(deadline, TICK, |lines| lines.ended().then_some(()));
     }
 
-    /// The last line the program printed on its standard error.
-    pub fn last_word(&self) -> Option<String> {
-        self.output.lines().stream(Stream::Stderr).last_word()
+    /// The last lines the program printed on its standard error, each safe to print.
+    pub fn last_words(&self) -> Option<String> {
+        let words = self.output.lines().stream(Stream::Stderr).last_words();
+        let lines: Vec<String> = words.lines().map(escape_controls).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
     /// Asks the program to end, as a terminal or a service manager does: SIGTERM. Windows has no such signal.
     #[cfg(unix)]
     pub fn terminate(&self) {
+        self.recorder.server(What::AskedToEnd);
         const SIGTERM: i32 = 15; // signal(7): the same number on every Unix
         let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = child.signal(SIGTERM) {
@@ -123,8 +128,8 @@ pub(crate) struct Ended {
 impl Ended {
     /// `exit status 3`, `killed by signal 11 (SIGSEGV)`.
     pub fn how(&self) -> String {
-        self.status
-            .to_string()
+        let status = self.status.to_string().replace(" (core dumped)", "");
+        status
             .replace("signal: ", "killed by signal ")
             .replace(": ", " ")
     }

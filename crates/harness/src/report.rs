@@ -83,9 +83,13 @@ impl Judged {
         );
         if self.verdict != Verdict::Blocked && self.verdict != Verdict::Skipped {
             text += &self.conversation.render();
-            text.push('\n');
         }
-        text + &self.explanation()
+        let explanation = self.explanation();
+        if explanation.is_empty() {
+            text
+        } else {
+            text + "\n" + &explanation
+        }
     }
 
     /// What was expected, what came, why it matters, where to read on, how to see it again. Plain text.

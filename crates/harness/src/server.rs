@@ -171,13 +171,13 @@ impl Server {
         if addresses.iter().all(as_told) && addresses.contains(&self.address()) {
             return;
         }
-        let told = self.told.to_string().replace(":0", ":PORT");
-        let failure = Failure::new(
-            format!("a listener on {told} and a ready line that says so"),
-            list(&addresses),
-        );
-        failure
-            .entry("says", format!("{READY}{}", self.address()))
+        let told = match self.told.port() {
+            0 => format!("a listener on some port of {}", self.told.ip()),
+            _ => format!("a listener on {}", self.told),
+        };
+        let says = format!("{READY}{}", self.address());
+        Failure::new(told, list(&addresses))
+            .entry("says", says)
             .raise();
     }
 
@@ -185,12 +185,8 @@ impl Server {
     #[track_caller]
     pub fn expect_running(&self) {
         let ended = self.process().as_ref().and_then(Process::ended);
-        if let Some(ended) = ended {
-            let failure = Failure::new(
-                "a server that goes on serving",
-                format!("it ended: {}", ended.how()),
-            );
-            failure.entries(self.traces()).raise();
+        if ended.is_some() {
+            Failure::new("a server that goes on serving", "one that has ended").raise();
         }
     }
 
@@ -253,11 +249,7 @@ impl Server {
             return Vec::new();
         };
         let mut traces = vec![("server", format!("ended by itself: {}", ended.how()))];
-        traces.extend(
-            process
-                .last_word()
-                .map(|word| ("stderr", escape_controls(&word))),
-        );
+        traces.extend(process.last_words().map(|words| ("stderr", words)));
         let left = listening::addresses(process.id);
         if !left.is_empty() {
             traces.push((
@@ -356,23 +348,19 @@ fn never_ready(trouble: NotReady, process: &Process) -> Failure {
         ),
         NotReady::Silent => "a program that runs, and no such line".to_owned(),
     };
-    let mut failure = Failure::new(expected, got);
+    let failure = Failure::new(expected, got);
+    let failure = failure.entries(process.last_words().map(|words| ("stderr", words)));
     let unfinished = process.output.lines().stream(Stream::Stdout).unfinished();
+    let really = listening::addresses(process.id);
     if !unfinished.is_empty() {
         let line = escape_controls(&unfinished);
-        failure = failure.note(format!(
+        failure.note(format!(
             "it printed \"{line}\" without a newline: a line ends with \\n"
-        ));
+        ))
+    } else if !really.is_empty() {
+        let note = format!("it does listen, on {}", list(&really));
+        failure.note(note + ": what is missing is the line (was it flushed?)")
+    } else {
+        failure
     }
-    if let Some(word) = process.last_word() {
-        failure = failure.entry("stderr", escape_controls(&word));
-    }
-    let really = listening::addresses(process.id);
-    if !really.is_empty() {
-        failure = failure.note(format!(
-            "it does listen, on {}: what is missing is the line (was it flushed?)",
-            list(&really)
-        ));
-    }
-    failure
 }

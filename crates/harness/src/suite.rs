@@ -185,7 +185,9 @@ impl Suite {
 
     /// Runs as a test program: reads the command line, judges, prints, and returns the exit status.
     pub fn run(mut self) -> ExitCode {
-        let options = Options::parse();
+        let mut options = Options::parse();
+        // A check mostly waits.
+        options.test.test_threads.get_or_insert(4);
         if let Some(command_line) = &options.server {
             match Program::from_command_line(command_line) {
                 Ok(program) => self.program = program,
@@ -400,21 +402,32 @@ impl Check {
 impl Outcome {
     /// The verdict, and the labelled lines that explain it.
     fn words(self) -> (Verdict, String) {
-        let (verdict, mut message, label, value) = match self {
-            Self::Passed => return (Verdict::Passed, String::new()),
-            Self::Failed(failure) => (Verdict::Failed, failure.text(), "at", failure.at()),
+        let mut text = String::new();
+        let verdict = match self {
+            Self::Passed => Verdict::Passed,
+            Self::Failed(failure) => {
+                text = failure.text();
+                if let Some(at) = failure.at() {
+                    write_entry(&mut text, "at", &at);
+                }
+                Verdict::Failed
+            }
             Self::Blocked(earlier) => {
                 let until = format!("until this passes: {earlier}");
-                (Verdict::Blocked, String::new(), "blocked", until)
+                write_entry(&mut text, "blocked", &until);
+                Verdict::Blocked
             }
             Self::NotJudged(reason) => {
                 let trouble = format!("{reason}\nthis says nothing about the server");
-                (Verdict::NotJudged, String::new(), "trouble", trouble)
+                write_entry(&mut text, "trouble", &trouble);
+                Verdict::NotJudged
             }
-            Self::Skipped(reason) => (Verdict::Skipped, String::new(), "left out", reason),
+            Self::Skipped(reason) => {
+                write_entry(&mut text, "left out", &reason);
+                Verdict::Skipped
+            }
         };
-        write_entry(&mut message, label, &value);
-        (verdict, message)
+        (verdict, text)
     }
 
     fn of_panic(payload: Box<dyn Any + Send>) -> Self {

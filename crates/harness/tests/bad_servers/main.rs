@@ -1,0 +1,221 @@
+//! Each bad server, and what a learner would read about it: `golden/NAME.txt`.
+//!
+//! A reader of that text alone must be able to say what the server does wrong. `UPDATE_EXPECT=1 cargo
+//! test -p harness` writes the texts anew; read them before you commit.
+
+mod servers;
+
+use std::process::ExitCode;
+
+use expect_test::expect_file;
+use harness::{Check, Report, Server, Suite, Verdict};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    if let [_, bind, address, be, name, ..] = words.as_slice()
+        && (bind.as_str(), be.as_str()) == ("--bind", "--be")
+    {
+        return match servers::be(name, address) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(8); // most of them wait
+    libtest_mimic::run(&arguments, trials()).exit_code()
+}
+
+/// The name of a bad server, and the check that it fails.
+type BadServer = (&'static str, fn(&Server));
+
+const BAD_SERVERS: [BadServer; 19] = [
+    ("never_ready", hello),
+    ("exits", hello),
+    ("killed_by_a_signal", hello),
+    ("nonsense_address", hello),
+    ("ready_line_in_two_writes", hello),
+    ("ready_line_without_newline", hello),
+    ("one_byte_missing", hello),
+    ("trailing_garbage", hello),
+    ("wrong_byte_in_the_middle", hello),
+    ("closes_early", hello),
+    ("answers_before_reading", |server| {
+        let client = server.connect().send("hello\n");
+        server.expect_line("answered");
+        client
+            .expect("received: hello\n")
+            .finish_sending()
+            .expect_end();
+    }),
+    ("silent", hello),
+    ("crashes_on_a_client", hello),
+    ("listens_elsewhere", hello),
+    ("binds_every_address", Server::expect_listens_as_told),
+    ("leaves_a_grandchild", hello),
+    ("ignores_sigterm", Server::terminate),
+    ("floods_stdout", |server| {
+        server.expect_line("line 299999 of far too many");
+        hello(server);
+    }),
+    ("prints_invalid_utf8", |server| {
+        server.expect_line("caf\u{fffd} \u{1b}[31m");
+        hello(server);
+    }),
+];
+
+fn trials() -> Vec<Trial> {
+    let golden = BAD_SERVERS.map(|(name, check)| {
+        Trial::ignorable_test(name, move || {
+            if cfg!(not(target_os = "linux")) {
+                return Ok(Completion::ignored_with(
+                    "the texts are those of Linux, which tells most",
+                ));
+            }
+            golden_failure(name, check).map(|()| Completion::Completed)
+        })
+    });
+    let others = [
+        Trial::test("an_honest_server_passes", || {
+            judge("honest", hello).map(drop)
+        }),
+        Trial::test("what_depends_on_a_failed_check_is_blocked", blocked),
+        Trial::test(
+            "a_panic_in_a_check_is_not_blamed_on_the_server",
+            panicking_check,
+        ),
+        Trial::test("a_program_that_cannot_start_is_not_judged", no_such_program),
+    ];
+    golden.into_iter().chain(others).collect()
+}
+
+/// What every server here is asked.
+fn hello(server: &Server) {
+    server
+        .connect()
+        .send("hello\n")
+        .expect("received: hello\n")
+        .expect_end();
+}
+
+fn suite() -> Suite {
+    let program = std::env::current_exe().unwrap_or_default();
+    Suite::new("harness", program.to_str().unwrap_or_default())
+}
+
+fn check(name: &str, check: fn(&Server)) -> Check {
+    let check = Check::new("a greeting is answered", check)
+        .arguments(["--be", name])
+        .points(4);
+    check
+        .teaches("Here stands why it matters.")
+        .page("docs/src/steps/respond.md", "A reply")
+}
+
+fn judge(name: &str, body: fn(&Server)) -> Result<Report, Failed> {
+    let report = suite().check(check(name, body)).judge(7);
+    match report.checks[0].verdict {
+        Verdict::Passed => Ok(report),
+        _ => Err(report.checks[0].explanation().into()),
+    }
+}
+
+fn golden_failure(name: &str, body: fn(&Server)) -> Result<(), Failed> {
+    let report = suite().check(check(name, body)).judge(7);
+    let judged = &report.checks[0];
+    if judged.verdict != Verdict::Failed {
+        return Err(format!(
+            "{:?} instead of Failed\n{}",
+            judged.verdict,
+            judged.explanation()
+        )
+        .into());
+    }
+    // Where the server's words and the client's come at the same time, only the order within each is sure.
+    let text = match name {
+        "crashes_on_a_client" | "floods_stdout" => judged.explanation(),
+        _ => anstream::adapter::strip_str(&judged.render()).to_string(),
+    };
+    if name == "floods_stdout"
+        && (judged.transcript.len() > 20_000 || !judged.transcript.contains("more lines"))
+    {
+        return Err(format!("the flood is all there:\n{}", judged.transcript).into());
+    }
+    expect_file![format!("golden/{name}.txt")].assert_eq(&normalised(&text));
+    Ok(())
+}
+
+fn blocked() -> Result<(), Failed> {
+    let second = Check::new("a second check", hello)
+        .arguments(["--be", "honest"])
+        .points(2);
+    let report = suite().check(check("exits", hello)).check(second).judge(7);
+    let judged = &report.checks[1];
+    assert_eq!(judged.verdict, Verdict::Blocked);
+    assert_eq!(
+        judged.explanation(),
+        "    blocked   until this passes: a greeting is answered\n"
+    );
+    assert_eq!(
+        report.summary(),
+        "harness: 1 failed, 1 blocked, 0 of 6 points"
+    );
+    Ok(())
+}
+
+fn panicking_check() -> Result<(), Failed> {
+    let report = suite()
+        .check(check("honest", |_| {
+            std::panic::resume_unwind(Box::new("a slip"))
+        }))
+        .judge(7);
+    assert_eq!(report.checks[0].verdict, Verdict::NotJudged);
+    let message = "    trouble   the check itself panicked: a slip\n              this says nothing about the server\n";
+    assert_eq!(report.checks[0].message, message);
+    Ok(())
+}
+
+fn no_such_program() -> Result<(), Failed> {
+    let report = Suite::new("harness", "/nowhere/server")
+        .check(check("honest", hello))
+        .judge(7);
+    assert_eq!(report.checks[0].verdict, Verdict::NotJudged);
+    assert!(
+        report.checks[0]
+            .message
+            .contains("cannot start /nowhere/server")
+    );
+    Ok(())
+}
+
+/// The same text for every run: without times, ports, process numbers and the lines of this file.
+fn normalised(text: &str) -> String {
+    let digits = |c: char| c.is_ascii_digit();
+    let mut text = text.to_owned();
+    for (before, taken, instead) in [
+        ("127.0.0.1:", digits as fn(char) -> bool, "PORT"),
+        ("0.0.0.0:", digits, "PORT"),
+        ("status 3 after ", digits, "N"),
+        ("(SIGKILL) after ", digits, "N"),
+        ("main.rs:", digits, "LINE"),
+        ("servers.rs:", |c| c.is_ascii_digit() || c == ':', "LINE"),
+        ("'main' (", digits, "ID"),
+        ("bad_servers-", |c| c.is_ascii_hexdigit(), "HASH"),
+    ] {
+        let parts: Vec<&str> = text.split(before).collect();
+        let rest = parts[1..]
+            .iter()
+            .map(|part| format!("{before}{instead}{}", part.trim_start_matches(taken)));
+        text = parts[0].to_owned() + &rest.collect::<String>();
+    }
+    let line = |line: &str| match line.split_once(" ms  ") {
+        Some((time, rest)) if time.trim().parse::<f64>().is_ok() => {
+            format!("         T ms  {rest}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}

@@ -1,0 +1,189 @@
+//! Deliberately bad servers: this test program, started again as `--bind ADDRESS --be NAME`.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio, exit};
+use std::thread;
+
+/// What an honest server answers to `hello\n`.
+const ANSWER: &[u8] = b"received: hello\n";
+
+type BadServer = fn(bind: &str) -> io::Result<()>;
+
+const SERVERS: [(&str, BadServer); 21] = [
+    ("honest", |bind| serve(&listen(bind)?, ANSWER)),
+    ("never_ready", |bind| {
+        wait_for_ever(TcpListener::bind(bind)?)
+    }),
+    ("exits", |_| {
+        eprintln!("starting\nconfiguration not found: server.toml");
+        exit(3)
+    }),
+    ("killed_by_a_signal", |_| {
+        eprintln!("about to run out of luck");
+        Command::new("kill")
+            .args(["-KILL", &std::process::id().to_string()])
+            .status()?;
+        wait_for_ever(())
+    }),
+    ("nonsense_address", |_| {
+        println!("listening on port 9000");
+        wait_for_ever(())
+    }),
+    ("ready_line_in_two_writes", |bind| {
+        serve(
+            &listen_and_say_so_in_two_writes(bind, "\n")?,
+            b"received: hallo\n",
+        )
+    }),
+    ("ready_line_without_newline", |bind| {
+        wait_for_ever(listen_and_say_so_in_two_writes(bind, "")?)
+    }),
+    ("one_byte_missing", |bind| {
+        serve(&listen(bind)?, b"received: hello")
+    }),
+    ("trailing_garbage", |bind| {
+        serve(&listen(bind)?, b"received: hello\n\0\0\0")
+    }),
+    ("wrong_byte_in_the_middle", |bind| {
+        serve(&listen(bind)?, b"received: hallo\n")
+    }),
+    ("closes_early", |bind| serve(&listen(bind)?, b"")),
+    ("answers_before_reading", answer_before_reading),
+    ("silent", |bind| {
+        let (mut client, _) = listen(bind)?.accept()?;
+        client.read_exact(&mut [0; 6])?;
+        wait_for_ever(client)
+    }),
+    ("crashes_on_a_client", |bind| {
+        let (mut client, _) = listen(bind)?.accept()?;
+        client.read_exact(&mut [0; 6])?;
+        panic!("no rule for this client")
+    }),
+    ("listens_elsewhere", |bind| {
+        let elsewhere = TcpListener::bind(bind)?;
+        drop(listen(bind)?);
+        wait_for_ever(elsewhere)
+    }),
+    ("binds_every_address", |bind| {
+        serve(&listen(&bind.replace("127.0.0.1", "0.0.0.0"))?, ANSWER)
+    }),
+    ("leaves_a_grandchild", leave_a_grandchild),
+    ("grandchild", be_the_grandchild),
+    ("ignores_sigterm", ignore_sigterm),
+    ("floods_stdout", |bind| {
+        let listener = listen(bind)?;
+        let mut stdout = io::stdout().lock();
+        (0..300_000).try_for_each(|number| writeln!(stdout, "line {number} of far too many"))?;
+        serve(&listener, b"received: hallo\n")
+    }),
+    ("prints_invalid_utf8", |bind| {
+        let listener = listen(bind)?;
+        io::stdout().write_all(b"caf\xe9 \x1b[31m\n")?;
+        serve(&listener, b"\xe9\x1b[31m\n")
+    }),
+];
+
+/// Becomes the server called `name`.
+pub fn be(name: &str, bind: &str) -> io::Result<()> {
+    match SERVERS.iter().find(|(known, _)| *known == name) {
+        Some((_, server)) => server(bind),
+        None => Err(io::Error::other(format!("no such server: {name}"))),
+    }
+}
+
+fn listen(bind: &str) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(bind)?;
+    println!("listening on {}", listener.local_addr()?);
+    Ok(listener)
+}
+
+fn listen_and_say_so_in_two_writes(bind: &str, end: &str) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(bind)?;
+    for part in [
+        "listening on ".to_owned(),
+        format!("{}{end}", listener.local_addr()?),
+    ] {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(part.as_bytes())?;
+        stdout.flush()?;
+    }
+    Ok(listener)
+}
+
+/// Reads `hello\n` from each client, answers, and closes.
+fn serve(listener: &TcpListener, answer: &[u8]) -> io::Result<()> {
+    loop {
+        let (mut client, _) = listener.accept()?;
+        serve_one(&mut client, answer).unwrap_or_else(|error| eprintln!("{error}"));
+    }
+}
+
+fn serve_one(client: &mut TcpStream, answer: &[u8]) -> io::Result<()> {
+    client.read_exact(&mut [0; 6])?;
+    client.write_all(answer)
+}
+
+fn wait_for_ever<T>(_held: T) -> io::Result<()> {
+    loop {
+        thread::park();
+    }
+}
+
+fn answer_before_reading(bind: &str) -> io::Result<()> {
+    let listener = listen(bind)?;
+    let (mut client, _) = listener.accept()?;
+    client.peek(&mut [0; 1])?; // the bytes have come, and stay unread
+    client.write_all(ANSWER)?;
+    drop(client);
+    println!("answered");
+    wait_for_ever(listener)
+}
+
+fn leave_a_grandchild(bind: &str) -> io::Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args([
+        "--bind",
+        bind,
+        "--be",
+        "grandchild",
+        &std::process::id().to_string(),
+    ]);
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let Some(mut said) = child.stdout.take() else {
+        return Ok(());
+    };
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.last() != Some(&b'\n') && said.read(&mut byte)? == 1 {
+        line.push(byte[0]);
+    }
+    io::stdout().write_all(&line)?;
+    exit(0)
+}
+
+/// Serves when its parent is gone: when it has a new one.
+fn be_the_grandchild(bind: &str) -> io::Result<()> {
+    let listener = listen(bind)?;
+    #[cfg(unix)]
+    while std::env::args().next_back() == Some(std::os::unix::process::parent_id().to_string()) {
+        thread::yield_now();
+    }
+    serve(&listener, ANSWER)
+}
+
+#[cfg(unix)]
+fn ignore_sigterm(bind: &str) -> io::Result<()> {
+    use std::os::unix::process::CommandExt;
+    // An ignored signal stays ignored in the program that replaces the shell.
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args(["-c", "trap '' TERM; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe()?);
+    Err(shell.args(["--bind", bind, "--be", "honest"]).exec())
+}
+
+#[cfg(not(unix))]
+fn ignore_sigterm(_: &str) -> io::Result<()> {
+    Err(io::Error::other("this system has no SIGTERM"))
+}
