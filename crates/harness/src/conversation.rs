@@ -115,7 +115,8 @@ impl Conversation {
             .events
             .iter()
             .filter_map(|event| event.client.as_deref());
-        let width = names.map(str::len).max().unwrap_or(0);
+        // Without clients there is no left side.
+        let width = names.map(|name| name.chars().count()).max();
         let mut text = String::new();
         let mut events = self.events.iter().peekable();
         while let Some(event) = events.next() {
@@ -137,17 +138,23 @@ impl Conversation {
 /// Columns for what a client says: an arrow and a short message.
 const LANE: usize = 36;
 
-fn write_row(text: &mut String, event: &Event, width: usize, left: &str, right: Option<&What>) {
+fn write_row(
+    text: &mut String,
+    event: &Event,
+    width: Option<usize>,
+    left: &str,
+    right: Option<&What>,
+) {
     let dim = Style::new().dimmed();
-    let name = event.client.as_deref().unwrap_or("");
-    let colour = client_style(name);
-    let lane = if event.client.is_some() { left } else { "" };
-    let server = right.map(What::right).unwrap_or_default();
-    let line = format!(
-        "{dim}{:>8.1} ms{dim:#}  {colour}{name:<width$}{colour:#}  {lane:<LANE$}  {server}",
-        event.ms.max(-9999.9)
-    );
-    let _ = writeln!(text, "  {}", line.trim_end());
+    let time = event.ms.max(-9999.9);
+    let mut line = format!("{dim}{time:>8.1} ms{dim:#}  ");
+    if let Some(width) = width {
+        let name = event.client.as_deref().unwrap_or("");
+        let colour = client_style(name);
+        line += &format!("{colour}{name:<width$}{colour:#}  {left:<LANE$}  ");
+    }
+    line += &right.map(What::right).unwrap_or_default();
+    let _ = writeln!(text, "  {}", line.trim_end()); // a String takes every write
 }
 
 /// Each name has its colour, the same in every conversation.
@@ -201,7 +208,7 @@ impl What {
 }
 
 /// At most this many characters of a line are shown.
-const WIDEST: usize = 72;
+const WIDEST: usize = 88;
 
 /// A line without control characters, and without its middle if it is long.
 fn shorten(line: &str) -> String {
@@ -210,7 +217,7 @@ fn shorten(line: &str) -> String {
     if length <= WIDEST {
         return line;
     }
-    let head: String = line.chars().take(WIDEST - 24).collect();
+    let head: String = line.chars().take(WIDEST - 32).collect();
     let tail: String = line.chars().skip(length - 8).collect();
     format!("{head} … {tail} ({} characters)", thousands(length))
 }

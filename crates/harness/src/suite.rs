@@ -138,6 +138,10 @@ struct Options {
     #[arg(long)]
     show: bool,
 
+    /// Take only the checks that say what to notice
+    #[arg(long)]
+    notable: bool,
+
     /// Drive this program: {addr} or {host}, {port}; {args} for more
     #[arg(long, value_name = "CMD")]
     server: Option<String>,
@@ -198,6 +202,9 @@ impl Suite {
                     return ExitCode::from(2);
                 }
             }
+        }
+        if options.notable {
+            self.checks.retain(|check| check.notice.is_some());
         }
         let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
         let session = Arc::new(Session::new(self, seed));

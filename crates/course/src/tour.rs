@@ -1,0 +1,132 @@
+//! The tour: every step driven over real sockets, and what there is to notice.
+
+use std::fs;
+use std::process::{Command, ExitCode, Output};
+
+use anstyle::Style;
+use anyhow::{Context, Result, bail};
+use harness::{Judged, Report, Verdict};
+
+use crate::Outcome;
+use crate::build::{self, Built};
+use crate::steps::{self, Step};
+
+/// The name of the test program that holds a step's conversations.
+const SUITE: &str = "conversation";
+/// Where the name of the source ends, on the right.
+const WIDTH: usize = 100;
+
+/// Shows the conversations of `wanted`, or of all steps.
+pub fn run(wanted: Option<&str>) -> Outcome {
+    let steps = match wanted {
+        Some(wanted) => vec![steps::find(wanted)?],
+        None => steps::all()?,
+    };
+    let mut arguments = vec!["test", "--no-run", "--test", SUITE];
+    arguments.extend(steps.iter().flat_map(|step| ["--package", &step.name]));
+    let built = build::cargo(&arguments)?;
+    let mut failed = 0;
+    for step in &steps {
+        failed += show(step, &talk(step, &built)?);
+    }
+    anstream::println!("{}", what_next(wanted.and(steps.last()), failed)?);
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Lets the step's test program talk with it, and reads its report.
+fn talk(step: &Step, built: &[Built]) -> Result<Report> {
+    let suite = built
+        .iter()
+        .find(|program| program.folder == step.folder && program.target == SUITE);
+    let suite = suite.with_context(|| format!("{} has no tests/{SUITE}.rs", step.name))?;
+    let file = suite
+        .executable
+        .with_extension(format!("{}.json", std::process::id()));
+    let mut command = Command::new(&suite.executable);
+    command
+        .args(["--notable", "--show", "--report"])
+        .arg(&file)
+        .current_dir(&suite.folder);
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {}", suite.executable.display()))?;
+    let Ok(json) = fs::read(&file) else {
+        bail!(no_report(step, &output));
+    };
+    fs::remove_file(&file).context("cannot remove a report")?;
+    serde_json::from_slice(&json)
+        .with_context(|| format!("cannot read the report on {}", step.name))
+}
+
+fn no_report(step: &Step, output: &Output) -> String {
+    let words = String::from_utf8_lossy(&output.stderr);
+    let run = format!("cargo test --package {} --test {SUITE}", step.name);
+    format!(
+        "the suite of {} ended without a report ({})\n{words}hint: see what `{run}` says",
+        step.name, output.status
+    )
+}
+
+/// Prints what is worth seeing of a step. Returns how many checks went wrong.
+fn show(step: &Step, report: &Report) -> usize {
+    let bold = Style::new().bold();
+    let title = format!("step {} · {}", step.number, step.name);
+    anstream::println!(
+        "{bold}{title}{bold:#}{:>1$}\n",
+        step.source(),
+        WIDTH - title.chars().count()
+    );
+    for check in &report.checks {
+        anstream::println!("{}", check.render());
+    }
+    let dimmed = Style::new().dimmed();
+    let more = format!(
+        "cargo test --package {} --test {SUITE} -- --show",
+        step.name
+    );
+    anstream::println!("{dimmed}every check of this step: {more}{dimmed:#}\n");
+    let wrong = |check: &&Judged| !matches!(check.verdict, Verdict::Passed | Verdict::Skipped);
+    report.checks.iter().filter(wrong).count()
+}
+
+/// What to do now; `only` is the step that was shown, if it was not all of them.
+fn what_next(only: Option<&Step>, failed: usize) -> Result<String> {
+    if failed > 0 {
+        let (bold, checks) = (
+            Style::new().bold(),
+            if failed == 1 { "check" } else { "checks" },
+        );
+        return Ok(format!(
+            "{bold}{failed} {checks} did not pass.{bold:#} Next: mend it, and replay it."
+        ));
+    }
+    let steps = steps::all()?;
+    let shown = only.or(steps.last()).context("there are no steps")?;
+    let index = steps
+        .iter()
+        .position(|step| step.number == shown.number)
+        .unwrap_or(0);
+    let run = format!("just step {}", shown.name);
+    let before = index.checked_sub(1).map(|before| &steps[before]);
+    let diff = before.map(|before| format!("just diff {} {}", before.name, shown.name));
+    if only.is_some() {
+        let after = steps
+            .get(index + 1)
+            .map(|after| format!("just tour {}", after.name));
+        let next: Vec<String> = diff.into_iter().chain([run]).chain(after).collect();
+        return Ok(format!("Next: {}", next.join(" · ")));
+    }
+    let diff = diff.unwrap_or_default();
+    Ok(format!(
+        "That was every step, spoken to over real sockets. Next:\n\n  \
+         {:<28}prove it, with every check there is\n  \
+         {run:<28}run one yourself, and talk to it: nc 127.0.0.1 9000\n  \
+         {diff:<28}see what a step adds to the one before\n\n\
+         README.md says how to get just.",
+        "cargo test",
+    ))
+}
