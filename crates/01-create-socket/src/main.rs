@@ -39,7 +39,7 @@ enum Kind {
 fn main() -> ExitCode {
     if let Err(error) = run(&Args::parse()) {
         eprintln!("error: {error:#}");
-        eprintln!("hint: this system may lack that family; try --family ipv4");
+        eprintln!("hint: if this system has no IPv6, try --family ipv4");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
