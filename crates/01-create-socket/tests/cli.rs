@@ -19,10 +19,10 @@ fn the_help_says_what_it_does() {
 
 #[test]
 fn an_unknown_kind_is_wrong_usage() {
-    let words = "error: invalid value 'sctp' for '--kind <KIND>'\n  \
+    let words = "error: invalid value 'raw' for '--kind <KIND>'\n  \
                  [possible values: tcp, udp]\n\n\
                  For more information, try '--help'.\n";
-    let assert = program().args(["--kind", "sctp"]).assert().code(2);
+    let assert = program().args(["--kind", "raw"]).assert().code(2);
     assert.stdout(is_empty()).stderr(diff(words));
 }
 

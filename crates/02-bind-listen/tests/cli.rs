@@ -1,6 +1,6 @@
 //! The command line of `bind-listen`: its help, and what it says when it cannot start.
 
-#[path = "addresses.rs"]
+#[path = "cli/addresses.rs"]
 mod addresses;
 
 use assert_cmd::Command;

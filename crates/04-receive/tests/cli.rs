@@ -1,6 +1,6 @@
 //! The command line of `receive`: its help, and what it says when it cannot start.
 
-#[path = "../../02-bind-listen/tests/addresses.rs"]
+#[path = "../../02-bind-listen/tests/cli/addresses.rs"]
 mod addresses;
 
 use assert_cmd::Command;

@@ -1,1 +1,214 @@
+//! What must stay true of the repository.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::diff::changed_lines;
+use crate::steps::{self, Step};
+
+/// The last of the steps that follow the five of the classic article.
+const LAST_OF_THE_FIVE: u32 = 5;
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = steps::root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn steps() -> Vec<Step> {
+    let steps = steps::all().expect("the steps");
+    assert!(steps.len() >= 5, "the five steps of the article are there");
+    steps
+}
+
+fn manifests() -> Vec<PathBuf> {
+    let crates = fs::read_dir(steps::root().join("crates")).expect("crates");
+    crates
+        .map(|entry| entry.expect("a folder").path().join("Cargo.toml"))
+        .collect()
+}
+
+/// The lines of a manifest below `[section]`.
+fn section<'a>(manifest: &'a str, section: &str) -> Vec<&'a str> {
+    let lines = manifest
+        .lines()
+        .skip_while(|line| *line != format!("[{section}]"))
+        .skip(1);
+    lines
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+#[test]
+fn neighbouring_steps_differ_by_at_most_30_lines() {
+    let five: Vec<Step> = steps()
+        .into_iter()
+        .filter(|step| step.number <= LAST_OF_THE_FIVE)
+        .collect();
+    for pair in five[1..].windows(2) {
+        let (old, new) = (pair[0].text().expect("text"), pair[1].text().expect("text"));
+        let changed = changed_lines(&old, &new);
+        assert!(
+            changed <= 30,
+            "{} and {} differ by {changed} lines",
+            pair[0].name,
+            pair[1].name
+        );
+    }
+}
+
+#[test]
+fn every_step_says_what_is_new_how_to_try_it_and_what_is_left_out() {
+    for step in steps() {
+        let text = step.text().expect("text");
+        let mut lines = text.lines();
+        for opening in [
+            &format!("//! Step {}: ", step.number),
+            "//!",
+            "//! New here: ",
+            "//! Try it: ",
+            "//! Left out on purpose: ",
+        ] {
+            let line = lines.next().unwrap_or_default();
+            assert!(
+                line.starts_with(opening),
+                "{}: {line:?} does not begin with {opening:?}",
+                step.source()
+            );
+        }
+        assert!(
+            text.contains(&format!("`just step {}", step.name)),
+            "{}: how to run it",
+            step.source()
+        );
+    }
+}
+
+#[test]
+fn every_step_has_its_tests_and_its_name() {
+    for (index, step) in steps().iter().enumerate() {
+        assert_eq!(
+            step.number as usize,
+            index + 1,
+            "no number is left out or given twice"
+        );
+        for file in [
+            "src/main.rs",
+            "tests/conversation.rs",
+            "tests/cli.rs",
+            "tests/help.txt",
+        ] {
+            assert!(
+                step.folder.join(file).is_file(),
+                "{} has no {file}",
+                step.name
+            );
+        }
+        let manifest = read(step.folder.join("Cargo.toml"));
+        assert!(
+            section(&manifest, "package").contains(&format!("name = \"{}\"", step.name).as_str())
+        );
+    }
+}
+
+#[test]
+fn no_step_hides_its_lesson_in_a_library_of_ours() {
+    for step in steps() {
+        let manifest = read(step.folder.join("Cargo.toml"));
+        for dependency in section(&manifest, "dependencies") {
+            let name = dependency.split(['.', ' ', '=']).next().unwrap_or_default();
+            let ours = steps::root().join("crates").join(name).exists();
+            assert!(
+                !ours && !dependency.contains("path"),
+                "{} uses {dependency}",
+                step.name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_course_links_no_step() {
+    let manifest = read("crates/course/Cargo.toml");
+    for step in steps() {
+        assert!(
+            !manifest.contains(&format!("\n{}", step.name)),
+            "course depends on {}",
+            step.name
+        );
+    }
+}
+
+#[test]
+fn versions_and_lints_live_in_one_place() {
+    for path in manifests() {
+        let manifest = read(&path);
+        for table in ["dependencies", "dev-dependencies"] {
+            for dependency in section(&manifest, table) {
+                assert!(
+                    dependency.ends_with(".workspace = true"),
+                    "{}: {dependency}",
+                    path.display()
+                );
+            }
+        }
+        assert_eq!(
+            section(&manifest, "lints"),
+            ["workspace = true"],
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn the_readme_shows_the_way_within_30_lines() {
+    let readme = read("README.md");
+    let top: Vec<&str> = readme.lines().take(30).collect();
+    for command in ["cargo tour", "cargo test"] {
+        assert!(
+            top.iter().any(|line| line.starts_with(command)),
+            "README.md: `{command}` in the first 30 lines"
+        );
+    }
+    for step in steps() {
+        let folder = step
+            .folder
+            .file_name()
+            .unwrap_or_default()
+            .display()
+            .to_string();
+        let row = format!(
+            "| {} | [{}](crates/{folder}/src/main.rs) |",
+            step.number, step.name
+        );
+        assert!(
+            top.iter().any(|line| line.starts_with(&row)),
+            "README.md has no row {row}"
+        );
+    }
+}
+
+#[test]
+fn the_map_is_short() {
+    let lines = read("ARCHITECTURE.md").lines().count();
+    assert!(lines <= 120, "ARCHITECTURE.md has {lines} lines");
+}
+
+#[test]
+fn the_architecture_names_every_crate_that_is_no_step() {
+    let map = read("ARCHITECTURE.md");
+    for path in manifests() {
+        let folder = path
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default()
+            .display()
+            .to_string();
+        let step = folder.starts_with(|c: char| c.is_ascii_digit());
+        assert!(
+            step || map.contains(&format!("crates/{folder}")),
+            "ARCHITECTURE.md: crates/{folder}"
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! The course's command line, run as a learner runs it.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use assert_cmd::Command;
+use expect_test::{ExpectFile, expect_file};
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::{contains, diff, starts_with};
+
+fn course(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_course"));
+    command.args(arguments).timeout(Duration::from_secs(300)); // it may have to build
+    command
+}
+
+#[track_caller]
+fn prints(arguments: &[&str], golden: ExpectFile) {
+    let output = course(arguments).assert().success();
+    golden.assert_eq(&String::from_utf8_lossy(&output.get_output().stdout));
+}
+
+#[test]
+fn the_help_names_every_command() {
+    prints(&["--help"], expect_file!["golden/help.txt"]);
+}
+
+#[test]
+fn the_list_shows_every_step() {
+    prints(&["list"], expect_file!["golden/list.txt"]);
+}
+
+#[test]
+fn a_diff_is_the_lesson() {
+    prints(
+        &["diff", "accept", "receive"],
+        expect_file!["golden/diff.txt"],
+    );
+}
+
+#[test]
+fn an_unknown_name_gets_the_nearest() {
+    for command in [
+        &["tour", "acept"][..],
+        &["step", "acept"],
+        &["diff", "respond", "acept"],
+    ] {
+        let words = "error: there is no step \"acept\"\n\
+                     hint: did you mean `accept`? `just list` shows them all\n";
+        course(command)
+            .assert()
+            .code(1)
+            .stdout("")
+            .stderr(diff(words));
+    }
+}
+
+#[test]
+fn a_step_is_run_with_its_arguments_and_its_exit_status() {
+    for name in ["create-socket", "1", "01-create-socket"] {
+        let words = "family AF_INET6, type SOCK_DGRAM";
+        let assert = course(&["step", name, "--family", "ipv6", "--kind", "udp"]).assert();
+        let words = if cfg!(windows) {
+            "family not told"
+        } else {
+            words
+        };
+        assert.success().stdout(starts_with(words));
+    }
+    course(&["step", "create-socket", "--kind", "raw"])
+        .assert()
+        .code(2);
+}
+
+#[test]
+fn the_tour_shows_the_conversations_and_what_to_do_next() {
+    let notice = contains("notice    The client meant one message.");
+    let next = contains("Next: just diff receive respond · just step respond");
+    let title = starts_with("step 5 · respond");
+    course(&["tour", "respond"])
+        .assert()
+        .success()
+        .stdout(title.and(notice).and(next))
+        .stderr("");
+}
+
+#[test]
+fn a_burner_ends_with_its_input() {
+    let mut burner = std::process::Command::new(env!("CARGO_BIN_EXE_course"));
+    let mut burner = burner
+        .arg("burn")
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("a burner");
+    drop(burner.stdin.take());
+    assert!(burner.wait().expect("its end").success());
+}
