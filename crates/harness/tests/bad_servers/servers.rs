@@ -1,7 +1,7 @@
-//! Deliberately bad servers: this test program, started again as `--bind ADDRESS --be NAME`.
+//! Deliberately bad servers, and a few good ones: this test program, started again as `--bind ADDRESS --be NAME`.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio, exit};
 use std::thread;
 
@@ -10,8 +10,33 @@ const ANSWER: &[u8] = b"received: hello\n";
 
 type BadServer = fn(bind: &str) -> io::Result<()>;
 
-const SERVERS: [(&str, BadServer); 21] = [
+const SERVERS: [(&str, BadServer); 25] = [
     ("honest", |bind| serve(&listen(bind)?, ANSWER)),
+    ("silent_start", |bind| {
+        serve(&TcpListener::bind(bind)?, ANSWER)
+    }),
+    ("echo", |bind| {
+        let listener = listen(bind)?;
+        loop {
+            echo(listener.accept()?.0);
+        }
+    }),
+    ("echo_to_many", |bind| {
+        let listener = listen(bind)?;
+        loop {
+            let (client, _) = listener.accept()?;
+            thread::spawn(move || echo(client));
+        }
+    }),
+    ("udp_echo", |bind| {
+        let socket = UdpSocket::bind(bind)?;
+        println!("listening on {}", socket.local_addr()?);
+        let mut buffer = [0; 1 << 16];
+        loop {
+            let (count, peer) = socket.recv_from(&mut buffer)?;
+            socket.send_to(&buffer[..count], peer)?;
+        }
+    }),
     ("never_ready", |bind| {
         wait_for_ever(TcpListener::bind(bind)?)
     }),
@@ -90,6 +115,15 @@ pub fn be(name: &str, bind: &str) -> io::Result<()> {
         Some((_, server)) => server(bind),
         None => Err(io::Error::other(format!("no such server: {name}"))),
     }
+}
+
+fn echo(mut client: TcpStream) {
+    let copied = client
+        .try_clone()
+        .and_then(|mut back| io::copy(&mut client, &mut back));
+    copied
+        .map(drop)
+        .unwrap_or_else(|error| eprintln!("{error}"));
 }
 
 fn listen(bind: &str) -> io::Result<TcpListener> {

@@ -1,0 +1,273 @@
+//! What the harness does besides catching bad servers: every way to talk, every way to be run, and
+//! leaving nothing behind.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use expect_test::expect_file;
+use harness::{Check, Program, Report, Server, Verdict, splits};
+use libtest_mimic::{Failed, Trial};
+
+use super::{hello, judge, normalised, suite};
+
+pub fn trials() -> Vec<Trial> {
+    let passes = [
+        (
+            "every_way_to_send_arrives",
+            "echo",
+            every_way_to_send as fn(&Server),
+        ),
+        ("clients_are_told_apart", "echo_to_many", several_clients),
+        (
+            "a_client_that_does_not_read_is_waited_for",
+            "echo",
+            |server| {
+                server.connect().send_until_blocked().hang_up();
+            },
+        ),
+        ("a_reset_is_seen", "answers_before_reading", |server| {
+            let client = server.connect().send("hello\n");
+            server.expect_line("answered");
+            client.expect("received: hello\n").expect_reset();
+        }),
+        ("a_refusal_is_seen", "echo", |server| {
+            server.stop();
+            server.expect_refusal();
+        }),
+        ("a_udp_peer_hears_its_datagrams", "udp_echo", |server| {
+            let peer = server.peer().send("one").send("").expect("one").expect("");
+            drop(
+                peer.send([0xff; 9000])
+                    .expect([0xff; 9000])
+                    .expect_silence(),
+            );
+        }),
+    ];
+    let passes = passes
+        .map(|(name, server, check)| Trial::test(name, move || judge(server, check).map(drop)));
+    let others = [
+        Trial::test("a_panic_leaves_no_server_behind", panic_leaves_nothing),
+        Trial::test("the_same_seed_gives_the_same_numbers", same_seed),
+        Trial::test("the_report_is_the_same_as_json", report_as_json),
+        Trial::test("show_prints_the_conversation", show),
+    ];
+    let mut trials: Vec<Trial> = passes.into_iter().chain(others).collect();
+    if cfg!(target_os = "linux") {
+        trials.push(Trial::test("any_program_can_be_driven", any_program));
+        trials.push(Trial::test(
+            "a_program_that_listens_elsewhere_is_told_so",
+            elsewhere,
+        ));
+    }
+    if cfg!(unix) {
+        for signal in ["INT", "TERM", "KILL"] {
+            let name = format!("an_interrupted_run_leaves_no_server_behind_{signal}");
+            trials.push(Trial::test(name, move || interrupted(signal)));
+        }
+    }
+    trials
+}
+
+fn every_way_to_send(server: &Server) {
+    let message = b"h\xc3\xa9llo";
+    let mut client = server.connect().send_byte_by_byte(message).expect(message);
+    for (head, tail) in splits(message) {
+        client = client.send(head).pause().send(tail).expect(message);
+    }
+    client = client
+        .send_together(&["one\n", "two\n"])
+        .expect_line("one")
+        .expect_line("two");
+    client = client.send_while_reading(&[b'x'; 1 << 20], &[b'x'; 1 << 20]);
+    client.expect_silence().finish_sending().expect_end();
+}
+
+fn several_clients(server: &Server) {
+    let names = ["first", "second", "third"];
+    let clients = names.map(|name| server.connect_as(name));
+    for (client, name) in clients.into_iter().zip(names).rev() {
+        client.send(name).expect(name).finish_sending().expect_end();
+    }
+    let said = server.conversation().events;
+    let said: Vec<_> = said
+        .iter()
+        .filter_map(|event| event.client.as_deref())
+        .collect();
+    assert_eq!(said[..4], ["first", "second", "third", "third"]);
+}
+
+/// The connection is what tells: it ends when the last process that holds it does.
+fn ends(mut connection: TcpStream) -> Result<(), Failed> {
+    connection.set_read_timeout(Some(Duration::from_secs(10)))?;
+    match connection.read(&mut [0; 64]) {
+        Ok(0) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Ok(()),
+        other => Err(format!("the server still holds its connection: {other:?}").into()),
+    }
+}
+
+fn panic_leaves_nothing() -> Result<(), Failed> {
+    let held = Arc::new(Mutex::new(None));
+    let hold = Arc::clone(&held);
+    let check = Check::new("a check that panics", move |server: &Server| {
+        *hold.lock().unwrap() = TcpStream::connect(server.address()).ok();
+        std::panic::resume_unwind(Box::new("a slip"));
+    });
+    let report = suite()
+        .check(check.arguments(["--be", "leaves_a_grandchild"]))
+        .judge(7);
+    assert_eq!(report.checks[0].verdict, Verdict::NotJudged);
+    let connection = held.lock().unwrap().take();
+    ends(connection.ok_or("there was no connection")?)
+}
+
+fn same_seed() -> Result<(), Failed> {
+    let numbers = Arc::new(Mutex::new(Vec::new()));
+    for seed in [1, 1, 2] {
+        let numbers = Arc::clone(&numbers);
+        let check = Check::new("a check with random numbers", move |server: &Server| {
+            numbers.lock().unwrap().push(server.random().u64(..));
+        });
+        let report = suite()
+            .check(check.arguments(["--be", "honest"]))
+            .judge(seed);
+        assert_eq!(report.seed, seed);
+    }
+    let numbers = numbers.lock().unwrap();
+    assert!(
+        numbers[0] == numbers[1] && numbers[1] != numbers[2],
+        "{numbers:?}"
+    );
+    Ok(())
+}
+
+/// A suite that this test program is when it is started with `DEMO` in its environment.
+pub fn demo() -> ExitCode {
+    let greets = Check::new("greets", hello).arguments(["--be", "honest"]);
+    let stays = Check::new("stays", |server| {
+        eprintln!("{}", server.address());
+        server
+            .connect()
+            .expect_silence_for(Duration::from_secs(60))
+            .hang_up();
+    });
+    let suite = suite().check(greets.points(4).notice("Greetings are answered."));
+    suite
+        .check(stays.arguments(["--be", "leaves_a_grandchild"]))
+        .run()
+}
+
+fn demo_command(arguments: &[&str]) -> Result<Command, Failed> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments).env("DEMO", "1");
+    Ok(command)
+}
+
+fn run_demo(arguments: &[&str]) -> Result<Output, Failed> {
+    let output = demo_command(arguments)?.output()?;
+    match output.status.success() {
+        true => Ok(output),
+        false => Err(format!("{output:?}").into()),
+    }
+}
+
+fn report_as_json() -> Result<(), Failed> {
+    let file: PathBuf =
+        std::env::current_exe()?.with_extension(format!("{}.json", std::process::id()));
+    run_demo(&[
+        "--exact",
+        "greets",
+        "--seed",
+        "7",
+        "--report",
+        &file.display().to_string(),
+    ])?;
+    let json = std::fs::read(&file)?;
+    std::fs::remove_file(&file)?;
+    let report: Report = serde_json::from_slice(&json)?;
+    assert_eq!(report.summary(), "harness: 1 passed, 4 of 4 points");
+    assert_eq!((report.seed, report.checks[0].got), (7, Some(4)));
+    let shape = serde_json::to_string_pretty(&report.checks[0].conversation.events[1..5])?;
+    expect_file!["golden/report.json"].assert_eq(&untimed(&shape));
+    Ok(())
+}
+
+/// Without the times of events.
+fn untimed(json: &str) -> String {
+    let lines = json
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("\"ms\": "));
+    normalised(&lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn show() -> Result<(), Failed> {
+    let output = run_demo(&["--exact", "greets", "--seed", "7", "--show"])?;
+    let text = String::from_utf8(output.stdout)?;
+    assert!(!text.contains('\x1b'), "colours in a pipe: {text}");
+    expect_file!["golden/show.txt"].assert_eq(&normalised(&text));
+    Ok(())
+}
+
+/// A server that prints no ready line, and is found by what the system says of it.
+fn any_program() -> Result<(), Failed> {
+    let program = std::env::current_exe()?;
+    let command_line = format!(
+        "'{}' --bind {{host}}:{{port}} --be silent_start",
+        program.display()
+    );
+    let output = run_demo(&["--exact", "greets", "--show", "--server", &command_line])?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("left out  it needs `--be honest`"), "{text}");
+    let check = Check::of_program("a program without a ready line", move |_| {
+        let program = Program::from_command_line(&command_line).unwrap();
+        let server = program.start::<&str>((Ipv4Addr::LOCALHOST, 0).into(), &[]);
+        server.expect_listens_as_told();
+        hello(&server);
+    });
+    let report = suite().check(check).judge(7);
+    assert_eq!(
+        report.checks[0].verdict,
+        Verdict::Passed,
+        "{}",
+        report.checks[0].explanation()
+    );
+    Ok(())
+}
+
+/// A server that was written for one port, and takes no other.
+fn elsewhere() -> Result<(), Failed> {
+    let program = std::env::current_exe()?;
+    let check = Check::of_program("it listens where it is told", move |_| {
+        let command_line = format!(
+            "'{}' --bind 127.0.0.1:0 --be silent_start",
+            program.display()
+        );
+        let program = Program::from_command_line(&command_line).unwrap();
+        let told = SocketAddr::from((Ipv4Addr::LOCALHOST, 9000));
+        program.start::<&str>(told, &[]).expect_listens_as_told();
+    });
+    let report = suite().check(check).judge(7);
+    assert_eq!(report.checks[0].verdict, Verdict::Failed);
+    let words = "    expected  a listener on 127.0.0.1:PORT\n    got       127.0.0.1:PORT\n";
+    let text = normalised(&report.checks[0].message);
+    assert!(text.starts_with(words), "{text}");
+    Ok(())
+}
+
+fn interrupted(signal: &str) -> Result<(), Failed> {
+    let mut run = demo_command(&["--exact", "stays", "--show"])?;
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut address = String::new();
+    BufReader::new(run.stderr.take().ok_or("no stderr")?).read_line(&mut address)?;
+    let connection = TcpStream::connect(address.trim_end());
+    let kill = Command::new("kill")
+        .args(["-s", signal, &run.id().to_string()])
+        .status();
+    let ended = run.wait()?;
+    assert!(kill?.success() && !ended.success());
+    ends(connection?)
+}
