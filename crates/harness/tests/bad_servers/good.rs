@@ -15,39 +15,7 @@ use libtest_mimic::{Failed, Trial};
 use super::{hello, judge, normalised, suite};
 
 pub fn trials() -> Vec<Trial> {
-    let passes = [
-        (
-            "every_way_to_send_arrives",
-            "echo",
-            every_way_to_send as fn(&Server),
-        ),
-        ("clients_are_told_apart", "echo_to_many", several_clients),
-        (
-            "a_client_that_does_not_read_is_waited_for",
-            "echo",
-            |server| {
-                server.connect().send_until_blocked().hang_up();
-            },
-        ),
-        ("a_reset_is_seen", "answers_before_reading", |server| {
-            let client = server.connect().send("hello\n");
-            server.expect_line("answered");
-            client.expect("received: hello\n").expect_reset();
-        }),
-        ("a_refusal_is_seen", "echo", |server| {
-            server.stop();
-            server.expect_refusal();
-        }),
-        ("a_udp_peer_hears_its_datagrams", "udp_echo", |server| {
-            let peer = server.peer().send("one").send("").expect("one").expect("");
-            drop(
-                peer.send([0xff; 9000])
-                    .expect([0xff; 9000])
-                    .expect_silence(),
-            );
-        }),
-    ];
-    let passes = passes
+    let talks = CONVERSATIONS
         .map(|(name, server, check)| Trial::test(name, move || judge(server, check).map(drop)));
     let others = [
         Trial::test("a_panic_leaves_no_server_behind", panic_leaves_nothing),
@@ -55,7 +23,7 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("the_report_is_the_same_as_json", report_as_json),
         Trial::test("show_prints_the_conversation", show),
     ];
-    let mut trials: Vec<Trial> = passes.into_iter().chain(others).collect();
+    let mut trials: Vec<Trial> = talks.into_iter().chain(others).collect();
     if cfg!(target_os = "linux") {
         trials.push(Trial::test("any_program_can_be_driven", any_program));
         trials.push(Trial::test(
@@ -65,12 +33,42 @@ pub fn trials() -> Vec<Trial> {
     }
     if cfg!(unix) {
         for signal in ["INT", "TERM", "KILL"] {
-            let name = format!("an_interrupted_run_leaves_no_server_behind_{signal}");
+            let name = format!("a_run_ended_by_{signal}_leaves_no_server_behind");
             trials.push(Trial::test(name, move || interrupted(signal)));
         }
     }
     trials
 }
+
+/// What is tested, the server that it is tested on, and the check that passes.
+const CONVERSATIONS: [(&str, &str, fn(&Server)); 6] = [
+    ("every_way_to_send_arrives", "echo", every_way_to_send),
+    ("clients_are_told_apart", "echo_to_many", several_clients),
+    (
+        "a_client_that_does_not_read_blocks_its_server",
+        "echo",
+        |server| {
+            server.connect().send_until_blocked().hang_up();
+        },
+    ),
+    ("a_reset_is_seen", "answers_before_reading", |server| {
+        let client = server.connect().send("hello\n");
+        server.expect_line("answered");
+        client.expect("received: hello\n").expect_reset();
+    }),
+    ("a_refusal_is_seen", "echo", |server| {
+        server.stop();
+        server.expect_refusal();
+    }),
+    ("a_udp_peer_hears_its_datagrams", "udp_echo", |server| {
+        let peer = server.peer().send("one").send("").expect("one").expect("");
+        drop(
+            peer.send([0xff; 9000])
+                .expect([0xff; 9000])
+                .expect_silence(),
+        );
+    }),
+];
 
 fn every_way_to_send(server: &Server) {
     let message = b"h\xc3\xa9llo";
@@ -114,14 +112,15 @@ fn panic_leaves_nothing() -> Result<(), Failed> {
     let held = Arc::new(Mutex::new(None));
     let hold = Arc::clone(&held);
     let check = Check::new("a check that panics", move |server: &Server| {
-        *hold.lock().unwrap() = TcpStream::connect(server.address()).ok();
+        *hold.lock().expect("no panic while it was held") =
+            TcpStream::connect(server.address()).ok();
         std::panic::resume_unwind(Box::new("a slip"));
     });
     let report = suite()
         .check(check.arguments(["--be", "leaves_a_grandchild"]))
         .judge(7);
     assert_eq!(report.checks[0].verdict, Verdict::NotJudged);
-    let connection = held.lock().unwrap().take();
+    let connection = held.lock().expect("no panic while it was held").take();
     ends(connection.ok_or("there was no connection")?)
 }
 
@@ -130,14 +129,17 @@ fn same_seed() -> Result<(), Failed> {
     for seed in [1, 1, 2] {
         let numbers = Arc::clone(&numbers);
         let check = Check::new("a check with random numbers", move |server: &Server| {
-            numbers.lock().unwrap().push(server.random().u64(..));
+            numbers
+                .lock()
+                .expect("no panic while it was held")
+                .push(server.random().u64(..));
         });
         let report = suite()
             .check(check.arguments(["--be", "honest"]))
             .judge(seed);
         assert_eq!(report.seed, seed);
     }
-    let numbers = numbers.lock().unwrap();
+    let numbers = numbers.lock().expect("no panic while it was held");
     assert!(
         numbers[0] == numbers[1] && numbers[1] != numbers[2],
         "{numbers:?}"
@@ -223,7 +225,7 @@ fn any_program() -> Result<(), Failed> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("left out  it needs `--be honest`"), "{text}");
     let check = Check::of_program("a program without a ready line", move |_| {
-        let program = Program::from_command_line(&command_line).unwrap();
+        let program = Program::from_command_line(&command_line).expect("a command line");
         let server = program.start::<&str>((Ipv4Addr::LOCALHOST, 0).into(), &[]);
         server.expect_listens_as_told();
         hello(&server);
@@ -246,7 +248,7 @@ fn elsewhere() -> Result<(), Failed> {
             "'{}' --bind 127.0.0.1:0 --be silent_start",
             program.display()
         );
-        let program = Program::from_command_line(&command_line).unwrap();
+        let program = Program::from_command_line(&command_line).expect("a command line");
         let told = SocketAddr::from((Ipv4Addr::LOCALHOST, 9000));
         program.start::<&str>(told, &[]).expect_listens_as_told();
     });
