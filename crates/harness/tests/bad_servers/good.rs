@@ -41,7 +41,9 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// What is tested, the server that it is tested on, and the check that passes.
-const CONVERSATIONS: [(&str, &str, fn(&Server)); 6] = [
+type Talk = (&'static str, &'static str, fn(&Server));
+
+const CONVERSATIONS: [Talk; 6] = [
     ("every_way_to_send_arrives", "echo", every_way_to_send),
     ("clients_are_told_apart", "echo_to_many", several_clients),
     (
