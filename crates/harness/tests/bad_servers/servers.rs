@@ -1,9 +1,11 @@
 //! Deliberately bad servers, and a few good ones: this test program, started again as `--bind ADDRESS --be NAME`.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio, exit};
 use std::thread;
+
+use socket2::{Domain, Socket, Type};
 
 /// What an honest server answers to `hello\n`.
 const ANSWER: &[u8] = b"received: hello\n";
@@ -87,8 +89,15 @@ const SERVERS: [(&str, BadServer); 25] = [
     }),
     ("listens_elsewhere", |bind| {
         let elsewhere = TcpListener::bind(bind)?;
-        drop(listen(bind)?);
-        wait_for_ever(elsewhere)
+        // Bound but not listening: the port stays its own, and nobody gets in.
+        let said = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        said.bind(&bind.parse::<SocketAddr>().map_err(io::Error::other)?.into())?;
+        let address = said
+            .local_addr()?
+            .as_socket()
+            .map(|address| address.to_string());
+        println!("listening on {}", address.unwrap_or_default());
+        wait_for_ever((said, elsewhere))
     }),
     ("binds_every_address", |bind| {
         serve(&listen(&bind.replace("127.0.0.1", "0.0.0.0"))?, ANSWER)
