@@ -14,6 +14,8 @@ use crate::output::{Output, Stream};
 
 /// How often a wait looks whether the process has ended; output wakes it sooner.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
+/// What a program has printed arrives within this time of its end.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long the last processes of a killed group may take to let go of their output.
 const LAST_BREATH: Duration = Duration::from_secs(2);
 
@@ -78,7 +80,7 @@ impl Process {
     /// Waits for the program to end by itself, and for its last words.
     pub fn wait(&self, deadline: Instant) -> Option<Ended> {
         let ended = self.output.wait(deadline, TICK, |_| self.ended())?;
-        self.wait_for_output(Instant::now() + Duration::from_millis(500));
+        self.wait_for_output(Instant::now() + LAST_WORDS);
         self.recorder.server(What::Ended { how: ended.how() });
         Some(ended)
     }

@@ -11,7 +11,7 @@ use crate::failure::{Failure, cannot_judge};
 use crate::listening;
 use crate::output::{Lines, Stream};
 use crate::peer::Peer;
-use crate::process::{Process, TICK};
+use crate::process::{LAST_WORDS, Process, TICK};
 use crate::program::Program;
 
 /// How the ready line begins; the address follows.
@@ -294,7 +294,7 @@ fn next_lines(lines: &mut Lines) -> impl Iterator<Item = String> + '_ {
 
 #[track_caller]
 fn wait_until_ready(program: &Program, process: &Process) -> SocketAddr {
-    let mut listens_since = None;
+    let (mut listens_since, mut ended_since) = (None, None);
     let deadline = Instant::now() + READY_WITHIN;
     let ready = process.output.wait(deadline, TICK, |lines| {
         let line = next_lines(lines).find_map(|line| line.strip_prefix(READY).map(str::to_owned));
@@ -302,7 +302,10 @@ fn wait_until_ready(program: &Program, process: &Process) -> SocketAddr {
             return Some(address.parse().map_err(|_| NotReady::Nonsense(address)));
         }
         if process.ended().is_some() {
-            return Some(Err(NotReady::Ended));
+            // Its last line may still be on the way, and a child of it may hold its output open.
+            let since = *ended_since.get_or_insert_with(Instant::now);
+            let heard_out = lines.ended() || since.elapsed() >= LAST_WORDS;
+            return heard_out.then_some(Err(NotReady::Ended));
         }
         if program.promises_ready_line {
             return None;
