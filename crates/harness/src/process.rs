@@ -85,7 +85,8 @@ impl Process {
         Some(ended)
     }
 
-    fn wait_for_output(&self, deadline: Instant) {
+    /// Waits until all that was printed has been read, its children's words included.
+    pub fn wait_for_output(&self, deadline: Instant) {
         self.output
             .wait(deadline, TICK, |lines| lines.ended().then_some(()));
     }

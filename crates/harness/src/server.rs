@@ -20,6 +20,8 @@ pub(crate) const READY: &str = "listening on ";
 const READY_WITHIN: Duration = Duration::from_secs(5);
 /// A server that is asked to end does so, and one that is to print a line prints it, within this time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// A program that dies has closed its connections this long before it has ended, at most.
+const DYING: Duration = Duration::from_millis(250);
 /// A program that may print no ready line is taken as ready when it has listened for this long.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -243,11 +245,16 @@ impl Server {
         let Some(process) = process.as_ref() else {
             return Vec::new();
         };
-        // A server that has just closed its last connection may be about to end.
-        let soon = Instant::now() + Duration::from_millis(50);
-        let Some(ended) = process.output.wait(soon, TICK, |_| process.ended()) else {
+        let patience = if self.seems_gone() {
+            DYING
+        } else {
+            Duration::ZERO
+        };
+        let deadline = Instant::now() + patience;
+        let Some(ended) = process.output.wait(deadline, TICK, |_| process.ended()) else {
             return Vec::new();
         };
+        process.wait_for_output(Instant::now() + LAST_WORDS);
         let mut traces = vec![("server", format!("ended by itself: {}", ended.how()))];
         traces.extend(process.last_words().map(|words| ("stderr", words)));
         let left = listening::addresses(process.id);
@@ -258,6 +265,14 @@ impl Server {
             ));
         }
         traces
+    }
+
+    /// Whether the last thing that a client saw was the end of a connection.
+    fn seems_gone(&self) -> bool {
+        let seen = self.conversation().events.into_iter();
+        let last = seen.rev().find(|event| event.client.is_some());
+        let what = last.map(|event| event.what);
+        matches!(what, Some(What::SawEnd | What::SawReset | What::Refused))
     }
 
     #[track_caller]
