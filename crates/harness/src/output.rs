@@ -76,10 +76,8 @@ impl Output {
             let mut pipe = BufReader::with_capacity(1 << 16, pipe);
             // An error is taken as the end: what was said until then counts.
             while let Some(chunk) = pipe.fill_buf().ok().filter(|chunk| !chunk.is_empty()) {
-                let chunk = &chunk[..chunk.len().min(LONGEST_LINE)];
-                let line = memchr::memchr(b'\n', chunk).map_or(chunk, |end| &chunk[..=end]);
-                output.take(stream, line, &recorder);
-                let taken = line.len();
+                output.take(stream, chunk, &recorder);
+                let taken = chunk.len();
                 pipe.consume(taken);
             }
             output.end(stream, &recorder);
@@ -90,13 +88,19 @@ impl Output {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a line. Without its newline it is kept as unfinished: it may go on.
-    fn take(&self, stream: Stream, bytes: &[u8], recorder: &Recorder) {
+    /// Keeps what was printed, line by line. What has no newline is unfinished: it may go on.
+    fn take(&self, stream: Stream, mut bytes: &[u8], recorder: &Recorder) {
         let mut lines = self.lines();
         let kept = lines.stream(stream);
-        kept.unfinished.extend_from_slice(bytes);
-        if kept.unfinished.ends_with(b"\n") || kept.unfinished.len() >= LONGEST_LINE {
-            kept.finish_line(stream, recorder);
+        while !bytes.is_empty() {
+            let room = bytes.len().min(LONGEST_LINE - kept.unfinished.len());
+            let end = memchr::memchr(b'\n', &bytes[..room]).map_or(room, |end| end + 1);
+            let (piece, rest) = bytes.split_at(end);
+            kept.unfinished.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || kept.unfinished.len() >= LONGEST_LINE {
+                kept.finish_line(stream, recorder);
+            }
+            bytes = rest;
         }
         self.0.1.notify_all();
     }
