@@ -111,12 +111,16 @@ impl Conversation {
     ///
     /// The text has colour codes; print it with `anstream`, which removes them where they do not belong.
     pub fn render(&self) -> String {
-        let names = self
+        let mut names: Vec<&str> = Vec::new();
+        for name in self
             .events
             .iter()
-            .filter_map(|event| event.client.as_deref());
-        // Without clients there is no left side.
-        let width = names.map(|name| name.chars().count()).max();
+            .filter_map(|event| event.client.as_deref())
+        {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let mut text = String::new();
         let mut events = self.events.iter().peekable();
         while let Some(event) = events.next() {
@@ -129,7 +133,7 @@ impl Conversation {
                 }
                 _ => Some(&event.what).filter(|_| event.client.is_none()),
             };
-            write_row(&mut text, event, width, &left, right);
+            write_row(&mut text, event, &names, &left, right);
         }
         text
     }
@@ -138,35 +142,31 @@ impl Conversation {
 /// Columns for what a client says: an arrow and a short message.
 const LANE: usize = 36;
 
-fn write_row(
-    text: &mut String,
-    event: &Event,
-    width: Option<usize>,
-    left: &str,
-    right: Option<&What>,
-) {
+fn write_row(text: &mut String, event: &Event, names: &[&str], left: &str, right: Option<&What>) {
     let dim = Style::new().dimmed();
     let time = event.ms.max(-9999.9);
     let mut line = format!("{dim}{time:>8.1} ms{dim:#}  ");
-    if let Some(width) = width {
+    // Without clients there is no left side.
+    if let Some(width) = names.iter().map(|name| name.chars().count()).max() {
         let name = event.client.as_deref().unwrap_or("");
-        let colour = client_style(name);
+        let colour = client_style(names.iter().position(|known| *known == name));
         line += &format!("{colour}{name:<width$}{colour:#}  {left:<LANE$}  ");
     }
     line += &right.map(What::right).unwrap_or_default();
     let _ = writeln!(text, "  {}", line.trim_end()); // a String takes every write
 }
 
-/// Each name has its colour, the same in every conversation.
-fn client_style(name: &str) -> Style {
+/// The colour of the first client, the second, ...
+fn client_style(index: Option<usize>) -> Style {
     let colours = [
         AnsiColor::Cyan,
         AnsiColor::Magenta,
         AnsiColor::Yellow,
         AnsiColor::Blue,
     ];
-    let sum: usize = name.bytes().map(usize::from).sum();
-    colours[sum % colours.len()].on_default()
+    index.map_or(Style::new(), |index| {
+        colours[index % colours.len()].on_default()
+    })
 }
 
 impl What {
