@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use clap::Parser;
+use clap::{Parser, value_parser};
 use socket2::{Domain, Socket, Type};
 
 /// Answer each piece with a prefix and its bytes
@@ -25,8 +25,8 @@ struct Args {
     backlog: u16,
 
     /// Read at most this many bytes at a time
-    #[arg(long, value_name = "BYTES", default_value = "1024")]
-    buffer: std::num::NonZeroUsize,
+    #[arg(long, value_name = "BYTES", value_parser = value_parser!(u32).range(1..=1 << 20), default_value_t = 1024)]
+    buffer: u32,
 
     /// Begin each reply with this text
     #[arg(long, value_name = "TEXT", default_value = "received: ")]
@@ -72,7 +72,7 @@ fn listen(args: &Args) -> io::Result<TcpListener> {
 }
 
 fn serve(mut stream: TcpStream, peer: SocketAddr, args: &Args) -> io::Result<()> {
-    let mut buffer = vec![0; args.buffer.get()];
+    let mut buffer = vec![0; args.buffer as usize];
     loop {
         let count = stream.read(&mut buffer)?;
         if count == 0 {

@@ -32,9 +32,9 @@ pub fn trials() -> Vec<Trial> {
         ));
     }
     if cfg!(unix) {
-        for signal in ["INT", "TERM", "KILL"] {
+        for (signal, number) in [("INT", 2), ("TERM", 15), ("KILL", 9)] {
             let name = format!("a_run_ended_by_{signal}_leaves_no_server_behind");
-            trials.push(Trial::test(name, move || interrupted(signal)));
+            trials.push(Trial::test(name, move || interrupted(signal, number)));
         }
     }
     trials
@@ -166,7 +166,15 @@ pub fn demo() -> ExitCode {
 }
 
 fn demo_command(arguments: &[&str]) -> Result<Command, Failed> {
-    let mut command = Command::new(std::env::current_exe()?);
+    let program = std::env::current_exe()?;
+    let mut command = if cfg!(target_os = "linux") {
+        // A shell starts what it runs in the background with SIGINT ignored, and that is inherited.
+        let mut env = Command::new("env");
+        env.arg("--default-signal=INT").arg(program);
+        env
+    } else {
+        Command::new(program)
+    };
     command.args(arguments).env("DEMO", "1");
     Ok(command)
 }
@@ -262,7 +270,7 @@ fn elsewhere() -> Result<(), Failed> {
     Ok(())
 }
 
-fn interrupted(signal: &str) -> Result<(), Failed> {
+fn interrupted(signal: &str, number: i32) -> Result<(), Failed> {
     let mut run = demo_command(&["--exact", "stays", "--show"])?;
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let mut address = String::new();
@@ -272,6 +280,13 @@ fn interrupted(signal: &str) -> Result<(), Failed> {
         .args(["-s", signal, &run.id().to_string()])
         .status();
     let ended = run.wait()?;
-    assert!(kill?.success() && !ended.success());
+    assert!(kill?.success());
+    #[cfg(unix)]
+    assert_eq!(
+        std::os::unix::process::ExitStatusExt::signal(&ended),
+        Some(number)
+    );
+    #[cfg(not(unix))]
+    assert_eq!(ended.code(), Some(number));
     ends(connection?)
 }

@@ -1,17 +1,32 @@
-//! What a server says of an address that it cannot have. Every server step is held to these words.
+//! The help of a server, and what it says when it cannot start. Every server step is held to these words.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
 use assert_cmd::Command;
+use assert_cmd::cargo::cargo_bin;
 use predicates::str::diff;
 
-use super::program;
+/// The program of the package whose tests this file is a part of.
+pub fn program() -> Command {
+    Command::new(cargo_bin!(env!("CARGO_PKG_NAME")))
+}
+
+#[test]
+fn the_help_says_what_it_does() {
+    let help = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/help.txt"));
+    let help = help.replace("[EXE]", std::env::consts::EXE_SUFFIX);
+    program()
+        .arg("--help")
+        .assert()
+        .success()
+        .stdout(diff(help));
+}
 
 /// Runs a server that must not start: it ends with `status` and says exactly this on stderr.
 #[track_caller]
-fn refuses(mut program: Command, arguments: &[&str], status: i32, words: &str) {
+pub fn refuses(mut program: Command, arguments: &[&str], status: i32, words: &str) {
     // Whoever starts after all would run for ever.
     let program = program.timeout(Duration::from_secs(10));
     let assert = program.args(arguments).assert().code(status);
