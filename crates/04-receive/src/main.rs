@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use clap::{Parser, value_parser};
+use clap::Parser;
 use socket2::{Domain, Socket, Type};
 
 /// Print each piece that arrives, and send it back
@@ -25,7 +25,7 @@ struct Args {
     backlog: u16,
 
     /// Read at most this many bytes at a time
-    #[arg(long, value_name = "BYTES", value_parser = value_parser!(u32).range(1..=1 << 20), default_value_t = 1024)]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1 << 20), default_value_t = 1024)]
     buffer: u32,
 }
 
