@@ -53,6 +53,7 @@ mod program;
 mod report;
 mod rude;
 mod server;
+mod strays;
 mod suite;
 
 pub use bytes::Excerpt;

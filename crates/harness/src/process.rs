@@ -11,13 +11,14 @@ use crate::conversation::{Recorder, What};
 use crate::failure::cannot_judge;
 use crate::guard::Guarded;
 use crate::output::{Output, Stream};
+use crate::strays;
 
 /// How often a wait looks whether the process has ended; output wakes it sooner.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// What a program has printed arrives within this time of its end.
 pub(crate) const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long the last processes of a killed group may take to let go of their output.
-const LAST_BREATH: Duration = Duration::from_secs(2);
+const LAST_BREATH: Duration = Duration::from_millis(200);
 
 /// A started program. When it is dropped its whole group is gone, children included.
 pub(crate) struct Process {
@@ -26,6 +27,7 @@ pub(crate) struct Process {
     pub started: Instant,
     pub output: Output,
     recorder: Recorder,
+    mark: String,
     _guarded: Guarded,
 }
 
@@ -42,6 +44,8 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command.env("RUST_BACKTRACE", "0"); // it would bury the message that a learner should read
+        let mark = strays::mark();
+        command.env(strays::VARIABLE, &mark);
         let mut command = CommandWrap::from(command);
         #[cfg(unix)]
         command.wrap(process_wrap::std::ProcessGroup::leader());
@@ -64,6 +68,7 @@ impl Process {
             started,
             output,
             recorder: recorder.clone(),
+            mark,
             _guarded: guarded,
         }
     }
@@ -86,9 +91,9 @@ impl Process {
     }
 
     /// Waits until all that was printed has been read, its children's words included.
-    pub fn wait_for_output(&self, deadline: Instant) {
+    pub fn wait_for_output(&self, deadline: Instant) -> Option<()> {
         self.output
-            .wait(deadline, TICK, |lines| lines.ended().then_some(()));
+            .wait(deadline, TICK, |lines| lines.ended().then_some(()))
     }
 
     /// The last lines the program printed on its standard error, each safe to print.
@@ -112,12 +117,17 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let left_by_itself = self.ended().is_some();
         let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
         // An error means that the group is gone already.
         let _ = child.start_kill();
         let _ = child.wait();
         // Children of the program hold its output until they are gone as well.
-        self.wait_for_output(Instant::now() + LAST_BREATH);
+        let silent = self.wait_for_output(Instant::now() + LAST_BREATH);
+        if left_by_itself || silent.is_none() {
+            strays::end(&self.mark);
+            self.wait_for_output(Instant::now() + LAST_BREATH);
+        }
     }
 }
 

@@ -25,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
     ];
     let mut trials: Vec<Trial> = talks.into_iter().chain(others).collect();
     if cfg!(target_os = "linux") {
+        trials.push(Trial::test("a_daemon_is_found_and_ended", a_daemon));
         trials.push(Trial::test("any_program_can_be_driven", any_program));
         trials.push(Trial::test(
             "a_program_that_listens_elsewhere_is_told_so",
@@ -110,20 +111,28 @@ fn ends(mut connection: TcpStream) -> Result<(), Failed> {
     }
 }
 
-fn panic_leaves_nothing() -> Result<(), Failed> {
+/// Judges a check that ends with `last`, and then looks whether its server is gone.
+fn leaves_nothing(server: &str, last: fn(), expected: Verdict) -> Result<(), Failed> {
     let held = Arc::new(Mutex::new(None));
     let hold = Arc::clone(&held);
-    let check = Check::new("a check that panics", move |server: &Server| {
-        *hold.lock().expect("no panic while it was held") =
-            TcpStream::connect(server.address()).ok();
-        std::panic::resume_unwind(Box::new("a slip"));
+    let check = Check::new("a check", move |server: &Server| {
+        let connection = TcpStream::connect(server.address()).ok();
+        *hold.lock().expect("no panic while it was held") = connection;
+        last();
     });
-    let report = suite()
-        .check(check.arguments(["--be", "leaves_a_grandchild"]))
-        .judge(7);
-    assert_eq!(report.checks[0].verdict, Verdict::NotJudged);
+    let report = suite().check(check.arguments(["--be", server])).judge(7);
+    assert_eq!(report.checks[0].verdict, expected);
     let connection = held.lock().expect("no panic while it was held").take();
     ends(connection.ok_or("there was no connection")?)
+}
+
+fn panic_leaves_nothing() -> Result<(), Failed> {
+    let slip = || std::panic::resume_unwind(Box::new("a slip"));
+    leaves_nothing("leaves_a_grandchild", slip, Verdict::NotJudged)
+}
+
+fn a_daemon() -> Result<(), Failed> {
+    leaves_nothing("leaves_a_daemon", || {}, Verdict::Failed)
 }
 
 fn same_seed() -> Result<(), Failed> {

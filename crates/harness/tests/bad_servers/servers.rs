@@ -12,7 +12,7 @@ const ANSWER: &[u8] = b"received: hello\n";
 
 type BadServer = fn(bind: &str) -> io::Result<()>;
 
-const SERVERS: [(&str, BadServer); 25] = [
+const SERVERS: [(&str, BadServer); 26] = [
     ("honest", |bind| serve(&listen(bind)?, ANSWER)),
     ("silent_start", |bind| {
         serve(&TcpListener::bind(bind)?, ANSWER)
@@ -102,7 +102,14 @@ const SERVERS: [(&str, BadServer); 25] = [
     ("binds_every_address", |bind| {
         serve(&listen(&bind.replace("127.0.0.1", "0.0.0.0"))?, ANSWER)
     }),
-    ("leaves_a_grandchild", leave_a_grandchild),
+    ("leaves_a_grandchild", |bind| {
+        leave(Command::new(std::env::current_exe()?), bind)
+    }),
+    ("leaves_a_daemon", |bind| {
+        let mut setsid = Command::new("setsid");
+        setsid.arg(std::env::current_exe()?);
+        leave(setsid, bind)
+    }),
     ("grandchild", be_the_grandchild),
     ("ignores_sigterm", ignore_sigterm),
     ("floods_stdout", |bind| {
@@ -183,8 +190,7 @@ fn answer_before_reading(bind: &str) -> io::Result<()> {
     wait_for_ever(listener)
 }
 
-fn leave_a_grandchild(bind: &str) -> io::Result<()> {
-    let mut command = Command::new(std::env::current_exe()?);
+fn leave(mut command: Command, bind: &str) -> io::Result<()> {
     command.args([
         "--bind",
         bind,
