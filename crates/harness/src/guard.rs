@@ -28,9 +28,7 @@ for group in $live; do kill -s KILL -- "-$group"; done
 "#;
 
 /// Keeps a process group under guard as long as it lives.
-pub(crate) struct Guarded(
-    #[cfg_attr(not(unix), expect(dead_code, reason = "job objects need no number"))] u32,
-);
+pub(crate) struct Guarded(u32);
 
 impl Guarded {
     /// Puts the group led by process `leader` under guard.

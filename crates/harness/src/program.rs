@@ -1,6 +1,8 @@
 //! What to start: the package's own binary, or any program in any language.
 
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::conversation::{Recorder, What};
@@ -129,11 +131,14 @@ fn fill(word: &str, bind: SocketAddr) -> String {
 
 /// The path of a build is nobody's business in a transcript.
 fn file_name(word: &str) -> &str {
-    if word.starts_with('/') {
-        word.rsplit('/').next().unwrap_or(word)
-    } else {
-        word
-    }
+    let path = Path::new(word);
+    let name = path
+        .file_name()
+        .and_then(OsStr::to_str)
+        .filter(|_| path.is_absolute());
+    let name = name.unwrap_or(word);
+    name.strip_suffix(std::env::consts::EXE_SUFFIX)
+        .unwrap_or(name)
 }
 
 /// A program that has ended, and what it said.

@@ -81,15 +81,12 @@ impl Judged {
             "{colour}{mark}{colour:#} {bold}{}{bold:#}{points}\n\n",
             self.title
         );
+        let explanation = self.explanation();
         if self.verdict != Verdict::Blocked && self.verdict != Verdict::Skipped {
             text += &self.conversation.render();
+            text += if explanation.is_empty() { "" } else { "\n" };
         }
-        let explanation = self.explanation();
-        if explanation.is_empty() {
-            text
-        } else {
-            text + "\n" + &explanation
-        }
+        text + &explanation
     }
 
     /// What was expected, what came, why it matters, where to read on, how to see it again. Plain text.

@@ -20,6 +20,8 @@ pub(crate) const READY: &str = "listening on ";
 const READY_WITHIN: Duration = Duration::from_secs(5);
 /// A server that is asked to end does so, and one that is to print a line prints it, within this time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// A refusal comes at once, but Windows asks again for 2 s before it believes it.
+const REFUSED_WITHIN: Duration = Duration::from_secs(5);
 /// A program that dies has closed its connections this long before it has ended, at most.
 const DYING: Duration = Duration::from_millis(250);
 /// A program that may print no ready line is taken as ready when it has listened for this long.
@@ -87,12 +89,8 @@ impl Server {
     /// Fails unless a connection is refused: nobody listens any more.
     #[track_caller]
     pub fn expect_refusal(&self) {
-        match Client::connect(
-            "client",
-            self.address(),
-            ANSWER_WITHIN,
-            &self.program.recorder,
-        ) {
+        let recorder = &self.program.recorder;
+        match Client::connect("client", self.address(), REFUSED_WITHIN, recorder) {
             Err(Refusal::Refused) => {}
             Err(Refusal::NoAnswer) => {
                 Failure::new("a refused connection", "no answer to the connect").raise()

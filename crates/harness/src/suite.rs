@@ -125,6 +125,8 @@ impl Check {
 pub struct Suite {
     package: String,
     program: Program,
+    /// What `--server` said, if it said something.
+    command_line: Option<String>,
     checks: Vec<Check>,
 }
 
@@ -161,6 +163,7 @@ impl Suite {
         Self {
             package: package.to_owned(),
             program: Program::new(path),
+            command_line: None,
             checks: Vec::new(),
         }
     }
@@ -192,7 +195,8 @@ impl Suite {
         let mut options = Options::parse();
         // A check mostly waits.
         options.test.test_threads.get_or_insert(4);
-        if let Some(command_line) = &options.server {
+        self.command_line = options.server.take();
+        if let Some(command_line) = &self.command_line {
             match Program::from_command_line(command_line) {
                 Ok(program) => self.program = program,
                 Err(problem) => {
@@ -371,7 +375,13 @@ impl Session {
         // Cargo names a test program after its target and a hash.
         let target = stem.rsplit_once('-').map_or(stem, |(target, _)| target);
         let (package, name, seed) = (&self.suite.package, check.name(), self.seed);
-        format!("cargo test -p {package} --test {target} -- --show --exact {name} --seed {seed}")
+        let mut command = format!(
+            "cargo test -p {package} --test {target} -- --show --exact {name} --seed {seed}"
+        );
+        if let Some(Ok(server)) = self.suite.command_line.as_deref().map(shlex::try_quote) {
+            command += &format!(" --server {server}");
+        }
+        command
     }
 }
 

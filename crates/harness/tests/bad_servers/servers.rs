@@ -12,7 +12,7 @@ const ANSWER: &[u8] = b"received: hello\n";
 
 type BadServer = fn(bind: &str) -> io::Result<()>;
 
-const SERVERS: [(&str, BadServer); 26] = [
+const SERVERS: [(&str, BadServer); 27] = [
     ("honest", |bind| serve(&listen(bind)?, ANSWER)),
     ("silent_start", |bind| {
         serve(&TcpListener::bind(bind)?, ANSWER)
@@ -77,6 +77,12 @@ const SERVERS: [(&str, BadServer); 26] = [
     }),
     ("closes_early", |bind| serve(&listen(bind)?, b"")),
     ("answers_before_reading", answer_before_reading),
+    ("resets", |bind| {
+        let (client, _) = listen(bind)?.accept()?;
+        client.peek(&mut [0; 1])?; // the bytes have come, and stay unread
+        drop(client);
+        wait_for_ever(())
+    }),
     ("silent", |bind| {
         let (mut client, _) = listen(bind)?.accept()?;
         client.read_exact(&mut [0; 6])?;
