@@ -6,6 +6,7 @@
 mod bench;
 mod build;
 mod diff;
+mod foreground;
 mod steps;
 mod stress;
 #[cfg(test)]
@@ -65,7 +66,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Tour { step } => tour::run(step.as_deref()),
-        Command::Step { step, arguments } => steps::run(&step, &arguments),
+        Command::Step { step, arguments } => foreground::run(&step, &arguments),
         Command::Diff { from, to } => diff::run(&from, &to),
         Command::List => steps::list(),
         Command::Stress { times } => stress::run(times),

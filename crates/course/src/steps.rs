@@ -1,13 +1,12 @@
-//! The steps: found by their folders, run by name or number.
+//! The steps: found by their folders, called by name or number.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::{Outcome, build};
+use crate::Outcome;
 
 /// A step of the course: the folder `crates/NN-name`.
 #[derive(Clone)]
@@ -100,29 +99,4 @@ pub fn list() -> Outcome {
         );
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Builds a step and becomes it, so that a Ctrl-C and the exit status are its own.
-pub fn run(wanted: &str, arguments: &[OsString]) -> Outcome {
-    let step = find(wanted)?;
-    let binaries = build::cargo(&["build", "--package", &step.name, "--bins"])?;
-    let binary = binaries
-        .first()
-        .with_context(|| format!("{} has no binary", step.source()))?;
-    let mut command = Command::new(&binary.executable);
-    command.args(arguments);
-    become_it(command).with_context(|| format!("cannot run {}", binary.executable.display()))
-}
-
-#[cfg(unix)]
-fn become_it(mut command: Command) -> std::io::Result<ExitCode> {
-    use std::os::unix::process::CommandExt;
-    Err(command.exec())
-}
-
-#[cfg(not(unix))]
-fn become_it(mut command: Command) -> std::io::Result<ExitCode> {
-    // A Ctrl-C reaches every program of the console: the step ends by it, and so does this one.
-    let code = command.status()?.code();
-    Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)))
 }

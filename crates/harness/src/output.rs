@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::conversation::{Recorder, What};
 
+/// How the ready line begins; the address follows.
+pub(crate) const READY: &str = "listening on ";
 /// The first and the last lines of each stream are kept, up to this many; those between are counted.
 const KEPT_LINES: usize = 1000;
 /// A longer line is kept in pieces of this many bytes.
@@ -220,7 +222,7 @@ impl Kept {
 impl Stream {
     fn event(self, line: String) -> What {
         match self {
-            Self::Stdout if line.starts_with(crate::server::READY) => What::Ready { line },
+            Self::Stdout if line.starts_with(READY) => What::Ready { line },
             Self::Stdout => What::Printed { line },
             Self::Stderr => What::Complained { line },
         }

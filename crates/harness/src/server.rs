@@ -9,13 +9,11 @@ use crate::client::{Client, Refusal};
 use crate::conversation::{Conversation, What};
 use crate::failure::{Failure, cannot_judge};
 use crate::listening;
-use crate::output::{Lines, Stream};
+use crate::output::{Lines, READY, Stream};
 use crate::peer::Peer;
 use crate::process::{LAST_WORDS, Process, TICK};
 use crate::program::Program;
 
-/// How the ready line begins; the address follows.
-pub(crate) const READY: &str = "listening on ";
 /// A server says within this time that it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(5);
 /// A server that is asked to end does so, and one that is to print a line prints it, within this time.
