@@ -1,3 +1,5 @@
+# Needs just 1.29 or later.
+
 # PowerShell is on every Windows; a POSIX shell is not.
 set windows-shell := ["powershell.exe", "-NoLogo", "-NoProfile", "-Command"]
 
