@@ -110,7 +110,7 @@ fn ends(mut connection: TcpStream) -> Result<(), Failed> {
 }
 
 /// Judges a check that ends with `last`, and then looks whether its server is gone.
-fn leaves_nothing(server: &str, last: fn(), expected: Verdict) -> Result<(), Failed> {
+fn leaves_nothing(server: &str, last: fn()) -> Result<Verdict, Failed> {
     let held = Arc::new(Mutex::new(None));
     let hold = Arc::clone(&held);
     let check = Check::new("a check", move |server: &Server| {
@@ -119,18 +119,23 @@ fn leaves_nothing(server: &str, last: fn(), expected: Verdict) -> Result<(), Fai
         last();
     });
     let report = suite().check(check.arguments(["--be", server])).judge(7);
-    assert_eq!(report.checks[0].verdict, expected);
     let connection = held.lock().expect("no panic while it was held").take();
-    ends(connection.ok_or("there was no connection")?)
+    ends(connection.ok_or("there was no connection")?)?;
+    Ok(report.checks[0].verdict)
 }
 
 fn panic_leaves_nothing() -> Result<(), Failed> {
     let slip = || std::panic::resume_unwind(Box::new("a slip"));
-    leaves_nothing("leaves_a_grandchild", slip, Verdict::NotJudged)
+    assert_eq!(
+        leaves_nothing("leaves_a_grandchild", slip)?,
+        Verdict::NotJudged
+    );
+    Ok(())
 }
 
 fn a_daemon() -> Result<(), Failed> {
-    leaves_nothing("leaves_a_daemon", || {}, Verdict::Failed)
+    // The program that left it may still be about to end, so the check may pass.
+    leaves_nothing("leaves_a_daemon", || {}).map(drop)
 }
 
 fn same_seed() -> Result<(), Failed> {
