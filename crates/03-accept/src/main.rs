@@ -43,10 +43,10 @@ fn run(args: &Args) -> Result<Infallible> {
     };
     println!("listening on {}", listener.local_addr()?);
     println!("backlog {}", args.backlog);
+    let complain = |error: &io::Error| eprintln!("error: accept: {error}");
     loop {
-        let Ok((stream, peer)) = listener.accept() else {
-            continue; // this client left before its turn; the next one is waiting
-        };
+        let client = listener.accept().inspect_err(complain);
+        let Ok((stream, peer)) = client else { continue };
         println!("client {peer} connected");
         if let Err(error) = serve(stream, args) {
             eprintln!("error: client {peer}: {error}");
