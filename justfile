@@ -9,6 +9,7 @@ default:
 
 # Show the steps at work, or one step: just tour accept
 [group('learn')]
+[no-exit-message]
 tour *step:
     @cargo tour {{ step }}
 

@@ -1,6 +1,6 @@
 //! Step 1: ask the kernel for a socket.
 //!
-//! New here: `socket`. It returns a descriptor: a number that stands for an end of a conversation yet to come.
+//! New here: `socket`. It returns a descriptor: the number by which this program calls a socket of the kernel's.
 //! Try it: `just step create-socket`, then `just step create-socket --family ipv6 --kind udp`.
 //! Left out on purpose: the socket has no address, so nobody can reach it; `bind-listen` gives it one.
 
@@ -37,9 +37,10 @@ enum Kind {
 }
 
 fn main() -> ExitCode {
-    if let Err(error) = run(&Args::parse()) {
+    let args = Args::parse();
+    if let Err(error) = run(&args) {
         eprintln!("error: {error:#}");
-        eprintln!("hint: if this system has no IPv6, try --family ipv4");
+        eprintln!("hint: {}", hint(args.family));
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -97,4 +98,11 @@ fn describe(socket: &Socket) -> String {
 /// The kernel's answer, by its name in C.
 fn told<T: Debug, E>(answer: Result<T, E>) -> String {
     answer.map_or("not told".to_owned(), |answer| format!("{answer:?}"))
+}
+
+fn hint(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "has this process too many files open? see `ulimit -n`",
+        Family::Ipv6 => "this system may have no IPv6; try --family ipv4",
+    }
 }

@@ -31,7 +31,7 @@ fn an_unknown_kind_is_wrong_usage() {
 #[cfg_attr(not(target_os = "linux"), ignore = "the words are Linux's")]
 fn a_kernel_that_refuses_is_quoted() {
     let words = "error: cannot create a Udp socket: Too many open files (os error 24)\n\
-                 hint: if this system has no IPv6, try --family ipv4\n";
+                 hint: has this process too many files open? see `ulimit -n`\n";
     let mut shell = Command::new("/bin/sh");
     shell
         .args(["-c", "ulimit -n 4; exec \"$0\""])

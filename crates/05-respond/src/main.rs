@@ -59,11 +59,12 @@ fn run(args: &Args) -> Result<Infallible> {
     }
 }
 
+/// What `TcpListener::bind` does in one call: here each call of the kernel can be seen.
 fn listen(args: &Args) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(args.bind), Type::STREAM, None)?;
-    // The connections of a server that has ended keep its port for a minute (TIME_WAIT). With this
-    // option a new server may have the port at once. On Windows the option means something else: a
-    // second program could take a port that is in use. A restart needs no help there.
+    // Connections that a server left open when it ended keep its port for a minute (TIME_WAIT). With
+    // this option a new server may have the port at once. On Windows the option means something else:
+    // a second program could take a port that is in use. A restart needs no help there.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&args.bind.into())?;
@@ -95,7 +96,7 @@ fn explain(error: &io::Error) -> String {
     let (problem, hint) = match error.kind() {
         ErrorKind::AddrInUse => (
             "address already in use",
-            "stop that program, or try --bind 127.0.0.1:0",
+            "stop whoever has it, or try --bind 127.0.0.1:0",
         ),
         ErrorKind::PermissionDenied => (
             "permission denied",

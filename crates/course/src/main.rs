@@ -35,6 +35,7 @@ enum Command {
         step: Option<String>,
     },
     /// Run a step in the foreground; Ctrl-C ends it
+    #[command(disable_help_flag = true)]
     Step {
         /// Its name or its number
         step: String,

@@ -16,6 +16,9 @@ pub struct Step {
     pub folder: PathBuf,
 }
 
+/// Names less alike than this (Jaro-Winkler, 0 to 1) are not worth a question.
+const ALIKE: f64 = 0.7;
+
 /// The top of the repository.
 pub fn root() -> &'static Path {
     let course = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -59,10 +62,12 @@ pub fn find(wanted: &str) -> Result<Step> {
     let likeness = |step: &&Step| strsim::jaro_winkler(&step.name, wanted);
     let nearest = steps
         .iter()
+        .filter(|step| likeness(step) >= ALIKE)
         .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let nearest = nearest.map_or("", |step| &step.name);
+    let question = nearest.map(|step| format!("did you mean `{}`? ", step.name));
+    let question = question.unwrap_or_default();
     Err(anyhow!(
-        "there is no step {wanted:?}\nhint: did you mean `{nearest}`? `just list` shows them all"
+        "there is no step {wanted:?}\nhint: {question}`just list` shows them all"
     ))
 }
 

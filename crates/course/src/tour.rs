@@ -14,7 +14,12 @@ use crate::steps::{self, Step};
 /// The name of the test program that holds a step's conversations.
 const SUITE: &str = "conversation";
 /// Where the name of the source ends, on the right.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
+
+const LEGEND: &str = "\
+Each conversation from top to bottom: clients on the left, what the program
+prints on the right. Time counts from the ready line. A printed line stands
+where it was read, which may be a moment late.";
 
 /// Shows the conversations of `wanted`, or of all steps.
 pub fn run(wanted: Option<&str>) -> Outcome {
@@ -25,6 +30,8 @@ pub fn run(wanted: Option<&str>) -> Outcome {
     let mut arguments = vec!["test", "--no-run", "--test", SUITE];
     arguments.extend(steps.iter().flat_map(|step| ["--package", &step.name]));
     let built = build::cargo(&arguments)?;
+    let dimmed = Style::new().dimmed();
+    anstream::println!("{dimmed}{LEGEND}{dimmed:#}\n");
     let mut failed = 0;
     for step in &steps {
         failed += show(step, &talk(step, &built)?);

@@ -76,7 +76,7 @@ fn a_step_is_run_with_its_arguments_and_its_exit_status() {
 fn the_tour_shows_the_conversations_and_what_to_do_next() {
     let notice = contains("notice    The client meant one message.");
     let next = contains("Next: just diff receive respond · just step respond");
-    let title = starts_with("step 5 · respond");
+    let title = contains("\nstep 5 · respond");
     course(&["tour", "respond"])
         .assert()
         .success()

@@ -63,14 +63,12 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string().replace("\\'", "'")
 }
 
-/// A line for people: control characters escaped, so that it cannot move the cursor; letters kept.
+/// A line for people: what cannot be seen is escaped, so that it neither moves the cursor nor turns
+/// the line around (bidirectional controls); letters and quotes are kept.
 pub(crate) fn escape_controls(text: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.to_string()
-        }
+    let escape = |c: char| match c {
+        '"' | '\'' | '\\' => c.to_string(),
+        c => c.escape_debug().to_string(),
     };
     text.chars().map(escape).collect()
 }

@@ -11,17 +11,38 @@ use socket2::SockRef;
 use crate::bytes::{Difference, Excerpt, count};
 use crate::conversation::{Recorder, What};
 use crate::failure::{Failure, cannot_judge};
+use crate::kernel;
+use crate::program::CHECK;
 
 /// A client waits this long for the next byte, and for room to send one.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// No single expectation takes longer, however steadily bytes drip in.
-const LONGEST: Duration = Duration::from_secs(60);
 /// How long [`Client::expect_silence`] listens.
 const SILENCE: Duration = Duration::from_millis(100);
-/// How long [`Client::pause`] waits for the server to take what was sent.
+/// How long [`Client::pause`] lasts where the system does not tell what the server has read.
 const PAUSE: Duration = Duration::from_millis(20);
-/// After a wrong byte, what follows at once is shown as well.
+/// How often the system is asked.
+const TICK: Duration = Duration::from_micros(200);
+/// After a wrong byte, what follows within this time is shown as well, up to this many bytes.
 const AFTERTHOUGHT: Duration = Duration::from_millis(20);
+const AFTERTHOUGHTS: usize = 4096;
+
+/// Whom a client talks to.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub address: SocketAddr,
+    /// The process that serves there.
+    pub process: Option<u32>,
+    /// When the check is to be over.
+    pub give_up: Instant,
+    pub recorder: Recorder,
+}
+
+impl Target {
+    /// Whether the server waits for something to happen; taken for granted where nobody can tell.
+    fn asleep(&self) -> bool {
+        self.process.and_then(kernel::asleep).unwrap_or(true)
+    }
+}
 
 /// A TCP connection to the server. Every method takes it and gives it back, so that a conversation
 /// reads in order; it ends in [`expect_end`](Self::expect_end), [`expect_reset`](Self::expect_reset),
@@ -33,15 +54,27 @@ pub struct Client {
     name: String,
     stream: TcpStream,
     address: SocketAddr,
-    recorder: Recorder,
+    target: Target,
     /// How many bytes the server has sent.
     received: usize,
+    finished: bool,
 }
 
 /// Why a client was not let in.
 pub(crate) enum Refusal {
     Refused,
     NoAnswer,
+    Reset,
+}
+
+impl Refusal {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Refused => "a refusal: nobody listens there",
+            Self::NoAnswer => "no answer within 2 s: its queue is full",
+            Self::Reset => "a reset: it was let in and thrown out at once",
+        }
+    }
 }
 
 /// How a connection was when no byte came.
@@ -58,41 +91,36 @@ impl Ending {
             Self::Closed => "the server closed the connection",
             Self::Reset => "the connection was reset",
             Self::Silent => "the connection is still open and silent for 2 s",
-            Self::Dripping => "the rest had still not come after 60 s",
+            Self::Dripping => "the rest had still not come when the check's 60 s were over",
         }
     }
 
     /// What a learner cannot see from the outside.
     fn note(&self) -> Option<(&'static str, String)> {
-        let note = "a connection is reset when it is closed while bytes are unread, or its program dies;\n\
-                    an answer sent just before may be lost (RFC 1122, section 4.2.2.13)";
+        let note = "a connection is reset when it is closed while bytes are unread, and when its program \
+                    dies; an answer sent just before may be lost (RFC 1122, section 4.2.2.13)";
         matches!(self, Self::Reset).then(|| ("note", note.to_owned()))
     }
 }
 
 impl Client {
-    pub(crate) fn connect(
-        name: &str,
-        server: SocketAddr,
-        waiting: Duration,
-        recorder: &Recorder,
-    ) -> Result<Self, Refusal> {
-        let stream = match TcpStream::connect_timeout(&server, waiting) {
+    pub(crate) fn connect(name: &str, target: Target, waiting: Duration) -> Result<Self, Refusal> {
+        let recorder = &target.recorder;
+        let refuse = |what, refusal| {
+            recorder.client(name, what);
+            Err(refusal)
+        };
+        let waited = millis(waiting);
+        let stream = match TcpStream::connect_timeout(&target.address, waiting) {
             Ok(stream) => stream,
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                recorder.client(name, What::Refused);
-                return Err(Refusal::Refused);
+                return refuse(What::Refused, Refusal::Refused);
             }
-            Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
-                recorder.client(
-                    name,
-                    What::NotLetIn {
-                        waited: millis(waiting),
-                    },
-                );
-                return Err(Refusal::NoAnswer);
+            Err(error) if is_timeout(&error) => {
+                return refuse(What::NotLetIn { waited }, Refusal::NoAnswer);
             }
-            Err(error) => cannot_judge(format!("cannot connect to {server}: {error}")),
+            Err(error) if is_reset(&error) => return refuse(What::SawReset, Refusal::Reset),
+            Err(error) => cannot_judge(format!("cannot connect to {}: {error}", target.address)),
         };
         let setup = stream
             .set_nodelay(true)
@@ -101,19 +129,19 @@ impl Client {
             Ok(address) => address,
             Err(error) => cannot_judge(format!("cannot set up a client's socket: {error}")),
         };
-        if address == server {
+        if address == target.address {
             // TCP lets a socket connect to itself when nobody listens (simultaneous open, RFC 9293,
             // section 3.5). It would echo whatever is sent, and an echo check would pass without a server.
-            recorder.client(name, What::Refused);
-            return Err(Refusal::Refused);
+            return refuse(What::Refused, Refusal::Refused);
         }
-        recorder.client(name, What::Connected);
+        recorder.client(name, What::Connected { from: address });
         Ok(Self {
             name: name.to_owned(),
             stream,
             address,
-            recorder: recorder.clone(),
+            target,
             received: 0,
+            finished: false,
         })
     }
 
@@ -123,17 +151,17 @@ impl Client {
     }
 
     fn record(&self, what: What) {
-        self.recorder.client(&self.name, what);
+        self.target.recorder.client(&self.name, what);
     }
 
     /// Sends `bytes` in one write.
     #[track_caller]
-    pub fn send(mut self, bytes: impl AsRef<[u8]>) -> Self {
+    pub fn send(self, bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref();
         self.record(What::Sent {
             bytes: Excerpt::of(bytes),
         });
-        if let Err(error) = self.stream.write_all(bytes) {
+        if let Err(error) = write_all(&self.stream, bytes, self.target.give_up) {
             cannot_send(&error, bytes.len()).raise();
         }
         self
@@ -141,11 +169,11 @@ impl Client {
 
     /// Sends `bytes` one at a time, each in a segment of its own, with a pause after it.
     #[track_caller]
-    pub fn send_byte_by_byte(self, bytes: impl AsRef<[u8]>) -> Self {
-        bytes
-            .as_ref()
-            .chunks(1)
-            .fold(self, |client, byte| client.send(byte).pause())
+    pub fn send_byte_by_byte(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        for byte in bytes.as_ref().chunks(1) {
+            self = self.send(byte).pause();
+        }
+        self
     }
 
     /// Sends several messages in one write, so that they arrive in one piece.
@@ -163,12 +191,13 @@ impl Client {
         self.record(What::Sent {
             bytes: Excerpt::of(bytes),
         });
-        let mut sender = match self.stream.try_clone() {
+        let sender = match self.stream.try_clone() {
             Ok(sender) => sender,
             Err(error) => cannot_judge(format!("cannot clone a client's socket: {error}")),
         };
+        let give_up = self.target.give_up;
         let (sent, received) = thread::scope(|scope| {
-            let sending = scope.spawn(move || sender.write_all(bytes));
+            let sending = scope.spawn(move || write_all(&sender, bytes, give_up));
             let received = self.receive(expected);
             if received.is_err() {
                 // Wakes a sender that waits for a server that no longer reads.
@@ -185,21 +214,22 @@ impl Client {
         self
     }
 
-    /// Sends without ever reading until the server takes no more for 100 ms, at most 64 MiB: a client
-    /// that does not listen. Fails the check if the server goes on taking.
+    /// Sends without ever reading until the server takes no more: a client that does not listen.
+    ///
+    /// Fails the check if the server goes on taking, and so has 64 MiB to keep somewhere.
     #[track_caller]
     pub fn send_until_blocked(mut self) -> Self {
         let chunk = [b'x'; 1 << 16];
         let _ = self.stream.set_write_timeout(Some(SILENCE));
         let mut sent = 0;
         while sent < 64 << 20 {
+            let tired = Instant::now() > self.target.give_up;
             match self.stream.write(&chunk) {
-                Ok(count) => sent += count,
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
-                {
-                    break;
-                }
+                Ok(count) if !tired => sent += count,
+                Ok(_) => cannot_send(&ErrorKind::TimedOut.into(), sent).raise(),
+                // On a busy machine it may only be waiting for its turn.
+                Err(error) if is_timeout(&error) && (self.target.asleep() || tired) => break,
+                Err(error) if is_timeout(&error) => {}
                 Err(error) => cannot_send(&error, sent).raise(),
             }
         }
@@ -222,18 +252,28 @@ impl Client {
         self
     }
 
-    /// Waits until the server says something, or for 20 ms: what is sent next comes as a new piece.
+    /// Waits until the server has read all that was sent: what is sent next comes as a new piece.
+    ///
+    /// Waits 2 s at most for a server that does not read, and 20 ms where the system does not tell.
     pub fn pause(self) -> Self {
-        let _ = self.stream.set_read_timeout(Some(PAUSE));
-        // Whatever comes is left for the next expectation.
-        let _ = self.stream.peek(&mut [0]);
-        self
+        let started = Instant::now();
+        loop {
+            let enough = match kernel::unread(self.address, self.target.address) {
+                Some(unread) => unread == 0 || started.elapsed() > PATIENCE,
+                None => started.elapsed() > PAUSE,
+            };
+            if enough {
+                return self;
+            }
+            thread::park_timeout(TICK);
+        }
     }
 
     /// Says that nothing more will be sent, and goes on reading (a half-close, shutdown(2)).
     #[track_caller]
-    pub fn finish_sending(self) -> Self {
+    pub fn finish_sending(mut self) -> Self {
         self.record(What::FinishedSending);
+        self.finished = true;
         // A connection that is already reset has no direction left to close; the next expectation tells.
         let _ = self.stream.shutdown(Shutdown::Write);
         self
@@ -300,12 +340,22 @@ impl Client {
             Err(ending) if right(&ending) => {}
             Err(ending) => Failure::new(expected, ending.name())
                 .entries(ending.note())
+                .entries(self.finished_note(matches!(ending, Ending::Silent)))
                 .raise(),
             Ok(count) => {
                 let got = format!("{} that nobody asked for", Excerpt::of(&buffer[..count]));
-                Failure::new(format!("{expected}, and nothing before it"), got).raise();
+                Failure::new(format!("{expected}, and nothing before it"), got)
+                    .entries(self.finished_note(true))
+                    .raise();
             }
         }
+    }
+
+    /// What a server may have missed when a client has finished sending and it does not end.
+    fn finished_note(&self, goes_on: bool) -> Option<(&'static str, String)> {
+        let note = "the client has finished sending: from now on a read returns 0 bytes. That is the end, not an \
+                    empty message";
+        (self.finished && goes_on).then(|| ("note", note.to_owned()))
     }
 
     /// Closes the connection. Bytes that were not read make this a reset.
@@ -322,7 +372,6 @@ impl Client {
     }
 
     /// Reads until `expected` is there, or something else is.
-    #[track_caller]
     fn receive(&mut self, expected: &[u8]) -> Result<(), Failure> {
         let (good, wrong, ending) = self.read_while_right(expected);
         let got = match good == expected.len() {
@@ -352,7 +401,6 @@ impl Client {
 
     /// How many bytes were as expected, what came instead of the next one, and whether it ended there.
     fn read_while_right(&mut self, expected: &[u8]) -> (usize, Vec<u8>, Option<Ending>) {
-        let give_up = Instant::now() + LONGEST;
         let mut buffer = vec![0; expected.len().clamp(1, 1 << 16)];
         let mut good = 0;
         while good < expected.len() {
@@ -361,17 +409,30 @@ impl Client {
                 Ok(count) if expected[good..].starts_with(&buffer[..count]) => good += count,
                 Ok(count) => {
                     let mut wrong = buffer[..count].to_vec();
-                    let more = self.read_unrecorded(&mut buffer, AFTERTHOUGHT).unwrap_or(0);
-                    wrong.extend_from_slice(&buffer[..more]);
-                    return (good, wrong, None);
+                    let ending = self.read_afterthoughts(&mut wrong);
+                    return (good, wrong, ending);
                 }
                 Err(ending) => return (good, Vec::new(), Some(ending)),
             }
-            if Instant::now() > give_up {
+            if Instant::now() > self.target.give_up {
                 return (good, Vec::new(), Some(Ending::Dripping));
             }
         }
         (good, Vec::new(), None)
+    }
+
+    /// Reads what else the server has to say now, and whether it ends the connection with that.
+    fn read_afterthoughts(&mut self, wrong: &mut Vec<u8>) -> Option<Ending> {
+        let mut buffer = [0; AFTERTHOUGHTS];
+        while wrong.len() < AFTERTHOUGHTS {
+            match self.read_unrecorded(&mut buffer, AFTERTHOUGHT) {
+                Ok(count) => wrong.extend_from_slice(&buffer[..count]),
+                Err(Ending::Silent) if self.target.asleep() => return None,
+                Err(Ending::Silent) if Instant::now() < self.target.give_up => {}
+                Err(ending) => return Some(ending),
+            }
+        }
+        None
     }
 
     fn read(&mut self, buffer: &mut [u8], waiting: Duration) -> Result<usize, Ending> {
@@ -409,13 +470,9 @@ impl Client {
                 Ok(count) => return Ok(count),
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut if Instant::now() < deadline => {}
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut => return Err(Ending::Silent),
-                    ErrorKind::ConnectionReset
-                    | ErrorKind::ConnectionAborted
-                    | ErrorKind::BrokenPipe => {
-                        return Err(Ending::Reset);
-                    }
+                    _ if is_timeout(&error) && Instant::now() < deadline => {}
+                    _ if is_timeout(&error) => return Err(Ending::Silent),
+                    _ if is_reset(&error) => return Err(Ending::Reset),
                     _ => cannot_judge(format!("cannot read from a connection: {error}")),
                 },
             }
@@ -423,15 +480,42 @@ impl Client {
     }
 }
 
-#[track_caller]
+/// Each part must be taken within 2 s (the stream's own time-out), and all before the check is over.
+fn write_all(mut stream: &TcpStream, mut bytes: &[u8], give_up: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if !bytes.is_empty() && Instant::now() > give_up {
+            return Err(ErrorKind::TimedOut.into());
+        }
+    }
+    Ok(())
+}
+
+/// A socket's time-out is a WouldBlock on Unix and a TimedOut on Windows.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Whether the other side has thrown the connection away.
+pub(crate) fn is_reset(error: &io::Error) -> bool {
+    use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionReset | ConnectionAborted | BrokenPipe
+    )
+}
+
 fn cannot_send(error: &io::Error, bytes: usize) -> Failure {
     let expected = format!("a server that reads {}", count(bytes));
-    match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-            Failure::new(expected, "a server that read nothing for 2 s")
-        }
-        _ => Failure::new(expected, Ending::Reset.name()).entries(Ending::Reset.note()),
+    if is_timeout(error) {
+        let limits = format!("(2 s without a byte, or {} s in all)", CHECK.as_secs());
+        return Failure::new(expected, format!("a server that took too long {limits}"));
     }
+    Failure::new(expected, Ending::Reset.name()).entries(Ending::Reset.note())
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {

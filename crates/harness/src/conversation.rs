@@ -1,6 +1,8 @@
 //! Everything that was said, with times: recorded as it happens, shown as text, kept as JSON.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -9,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Excerpt, escape_controls, thousands};
 
-/// This many events are kept from the start of a conversation, and as many from its end.
+/// This many events of the clients are kept from the start of a conversation, and as many from its
+/// end; and likewise of the server, so that a talkative one drives out no client.
 const KEPT: usize = 40;
 
 /// What was said between a server and its clients, in the order in which the harness saw it.
@@ -33,11 +36,14 @@ pub struct Event {
 }
 
 /// What a client did or saw, or what the server did.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
     /// The kernel let the client in.
-    Connected,
+    Connected {
+        /// The client's own address, by which the server knows it.
+        from: SocketAddr,
+    },
     /// The kernel refused the client: nobody listens there.
     Refused,
     /// The client asked to be let in, and had no answer in this time.
@@ -90,6 +96,11 @@ pub enum What {
         /// The line without its newline.
         line: String,
     },
+    /// The server printed the same line again.
+    Again {
+        /// How many times more.
+        times: usize,
+    },
     /// The program ended by itself.
     Ended {
         /// Its exit status or signal.
@@ -140,7 +151,7 @@ impl Conversation {
 }
 
 /// Columns for what a client says: an arrow and a short message.
-const LANE: usize = 36;
+const LANE: usize = 32;
 
 fn write_row(text: &mut String, event: &Event, names: &[&str], left: &str, right: Option<&What>) {
     let dim = Style::new().dimmed();
@@ -173,7 +184,7 @@ impl What {
     /// What the client's side shows.
     fn left(&self) -> String {
         match self {
-            Self::Connected => to_server("connect"),
+            Self::Connected { from } => to_server(&format!("connect from {from}")),
             Self::Refused => "connect ──▶ refused".to_owned(),
             Self::NotLetIn { waited } => format!("connect ──▶ no answer for {waited} ms"),
             Self::Sent { bytes } => to_server(&bytes.to_string()),
@@ -196,6 +207,10 @@ impl What {
             Self::Started { command } => format!("{dim}$ {}{dim:#}", shorten(command)),
             Self::Ready { line } | Self::Printed { line } => shorten(line),
             Self::Complained { line } => format!("{red}stderr: {}{red:#}", shorten(line)),
+            Self::Again { times: 1 } => format!("{dim}(the same once more){dim:#}"),
+            Self::Again { times } => {
+                format!("{dim}(the same {} times more){dim:#}", thousands(*times))
+            }
             Self::Ended { how } => format!("{dim}({how}){dim:#}"),
             Self::AskedToEnd => format!("{dim}(asked to end: SIGTERM){dim:#}"),
             Self::Stopped => format!("{dim}(stopped by the harness){dim:#}"),
@@ -211,7 +226,7 @@ impl What {
 const WIDEST: usize = 88;
 
 /// A line without control characters, and without its middle if it is long.
-fn shorten(line: &str) -> String {
+pub(crate) fn shorten(line: &str) -> String {
     let line = escape_controls(line);
     let length = line.chars().count();
     if length <= WIDEST {
@@ -239,20 +254,73 @@ pub(crate) struct Recorder(Arc<Mutex<Record>>);
 #[derive(Debug)]
 struct Record {
     zero: Instant,
+    ready: bool,
+    said: Kept,
+    printed: Kept,
+    /// What the server printed last, which need not be kept twice.
+    last_printed: Option<What>,
+    count: usize,
+}
+
+/// The first and the last events of one side; those between are counted.
+#[derive(Debug, Default)]
+struct Kept {
     head: Vec<Recorded>,
-    tail: std::collections::VecDeque<Recorded>,
+    tail: VecDeque<Recorded>,
     omitted: usize,
 }
 
-type Recorded = (Instant, Option<String>, What);
+#[derive(Clone, Debug)]
+struct Recorded {
+    number: usize,
+    at: Instant,
+    client: Option<String>,
+    what: What,
+}
+
+impl Kept {
+    fn push(&mut self, recorded: Recorded) {
+        if self.head.len() < KEPT {
+            self.head.push(recorded);
+            return;
+        }
+        if self.tail.len() == KEPT {
+            self.tail.pop_front();
+            self.omitted += 1;
+        }
+        self.tail.push_back(recorded);
+    }
+
+    fn last_mut(&mut self) -> Option<&mut Recorded> {
+        self.tail.back_mut().or(self.head.last_mut())
+    }
+
+    fn events(&self) -> Vec<Recorded> {
+        let mut events = self.head.clone();
+        if let Some(next) = self.tail.front().filter(|_| self.omitted > 0) {
+            let events_omitted = What::Omitted {
+                events: self.omitted,
+            };
+            events.push(Recorded {
+                what: events_omitted,
+                client: None,
+                ..next.clone()
+            });
+        }
+        events.extend(self.tail.iter().cloned());
+        events
+    }
+}
 
 impl Recorder {
     pub fn new() -> Self {
         let record = Record {
             zero: Instant::now(),
-            head: Vec::new(),
-            tail: Default::default(),
-            omitted: 0,
+            ready: false,
+            said: Kept::default(),
+            printed: Kept::default(),
+            last_printed: None,
+            count: 0,
         };
         Self(Arc::new(Mutex::new(record)))
     }
@@ -263,34 +331,30 @@ impl Recorder {
 
     /// Something the server did.
     pub fn server(&self, what: What) {
-        self.push(None, what);
+        let mut record = self.record();
+        if matches!(what, What::Ready { .. }) && !record.ready {
+            record.ready = true;
+            record.zero = Instant::now();
+        }
+        if record.last_printed.as_ref() != Some(&what) {
+            record.last_printed = Some(what.clone());
+            let recorded = record.number(None, what);
+            record.printed.push(recorded);
+        } else if let Some(What::Again { times }) =
+            record.printed.last_mut().map(|last| &mut last.what)
+        {
+            *times += 1;
+        } else {
+            let recorded = record.number(None, What::Again { times: 1 });
+            record.printed.push(recorded);
+        }
     }
 
     /// Something a client did or saw.
     pub fn client(&self, name: &str, what: What) {
-        self.push(Some(name.to_owned()), what);
-    }
-
-    fn push(&self, client: Option<String>, what: What) {
         let mut record = self.record();
-        let now = Instant::now();
-        if matches!(what, What::Ready { .. })
-            && !record
-                .head
-                .iter()
-                .any(|(_, _, seen)| matches!(seen, What::Ready { .. }))
-        {
-            record.zero = now;
-        }
-        if record.head.len() < KEPT {
-            record.head.push((now, client, what));
-            return;
-        }
-        if record.tail.len() == KEPT {
-            record.tail.pop_front();
-            record.omitted += 1;
-        }
-        record.tail.push_back((now, client, what));
+        let recorded = record.number(Some(name.to_owned()), what);
+        record.said.push(recorded);
     }
 
     /// The conversation up to now.
@@ -300,22 +364,30 @@ impl Recorder {
             Some(after) => after.as_secs_f64() * 1e3,
             None => -record.zero.duration_since(at).as_secs_f64() * 1e3,
         };
-        let event = |(at, client, what): &Recorded| Event {
-            ms: ms(*at),
-            client: client.clone(),
-            what: what.clone(),
+        let mut events = record.said.events();
+        events.extend(record.printed.events());
+        events.sort_by_key(|event| event.number);
+        let event = |Recorded {
+                         at, client, what, ..
+                     }| Event {
+            ms: ms(at),
+            client,
+            what,
         };
-        let mut events: Vec<Event> = record.head.iter().map(event).collect();
-        if let Some((at, ..)) = record.tail.front().filter(|_| record.omitted > 0) {
-            events.push(Event {
-                ms: ms(*at),
-                client: None,
-                what: What::Omitted {
-                    events: record.omitted,
-                },
-            });
+        Conversation {
+            events: events.into_iter().map(event).collect(),
         }
-        events.extend(record.tail.iter().map(event));
-        Conversation { events }
+    }
+}
+
+impl Record {
+    fn number(&mut self, client: Option<String>, what: What) -> Recorded {
+        self.count += 1;
+        Recorded {
+            number: self.count,
+            at: Instant::now(),
+            client,
+            what,
+        }
     }
 }

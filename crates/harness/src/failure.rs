@@ -15,24 +15,22 @@ pub struct Failure {
     got: String,
     caret: Option<String>,
     entries: Vec<(&'static str, String)>,
-    at: &'static Location<'static>,
+    at: Option<&'static Location<'static>>,
 }
 
 impl Failure {
-    /// A failure of the line that called this, or that called a `#[track_caller]` function around it.
-    #[track_caller]
+    /// What was expected, and what came instead.
     pub fn new(expected: impl Into<String>, got: impl Into<String>) -> Self {
         Self {
             expected: expected.into(),
             got: got.into(),
             caret: None,
             entries: Vec::new(),
-            at: Location::caller(),
+            at: None,
         }
     }
 
     /// A failure that shows two byte strings around their first difference.
-    #[track_caller]
     pub(crate) fn of_bytes(difference: Difference, expected: &str, got: &str) -> Self {
         let pad = difference
             .expected
@@ -70,16 +68,19 @@ impl Failure {
         self
     }
 
-    /// Ends the check with this failure.
-    pub fn raise(self) -> ! {
+    /// Ends the check with this failure, at the line that called the outermost `#[track_caller]` function.
+    #[track_caller]
+    pub fn raise(mut self) -> ! {
+        self.at.get_or_insert(Location::caller());
         panic::resume_unwind(Box::new(self))
     }
 
-    /// The line of the check where it happened, as `file:line`; none if that is in the harness.
+    /// The line of the check where it happened, as `file:line`; none if it is not a line of a check.
     pub fn at(&self) -> Option<String> {
-        let here = file!().trim_end_matches("failure.rs");
-        let at = format!("{}:{}", self.at.file(), self.at.line());
-        (!at.starts_with(here)).then_some(at)
+        let at = self.at?;
+        let harness = file!().trim_end_matches("failure.rs");
+        let elsewhere = at.file().starts_with(harness) || at.file().starts_with("/rustc/");
+        (!elsewhere).then(|| format!("{}:{}", at.file(), at.line()))
     }
 
     /// What was expected, what came, and what else is known, a labelled line each.
@@ -97,9 +98,18 @@ impl Failure {
     }
 }
 
+/// The entries that are prose, which is wrapped. What stands under a caret is not.
+const PROSE: [&str; 5] = ["why", "notice", "note", "trouble", "blocked"];
+/// Prose is this wide, so that an entry takes 80 columns.
+const PROSE_WIDTH: usize = 66;
+
 /// One labelled entry of a failure text; further lines of `value` are indented below the first.
 pub(crate) fn write_entry(text: &mut String, label: &str, value: &str) {
-    let indented = value.replace('\n', "\n              ");
+    let indented = match PROSE.contains(&label) {
+        true => textwrap::fill(value, PROSE_WIDTH),
+        false => value.to_owned(),
+    };
+    let indented = indented.replace('\n', "\n              ");
     let _ = writeln!(text, "    {label:<8}  {indented}"); // a String takes every write
 }
 

@@ -44,8 +44,8 @@ mod bytes;
 mod client;
 mod conversation;
 mod failure;
-mod guard;
-mod listening;
+mod group;
+mod kernel;
 mod output;
 mod peer;
 mod process;
@@ -53,7 +53,6 @@ mod program;
 mod report;
 mod rude;
 mod server;
-mod strays;
 mod suite;
 
 pub use bytes::Excerpt;

@@ -1,7 +1,7 @@
 //! What a program prints, read as it comes and kept within bounds.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ pub(crate) const READY: &str = "listening on ";
 const KEPT_LINES: usize = 1000;
 /// A longer line is kept in pieces of this many bytes.
 const LONGEST_LINE: usize = 4096;
+/// Of a program that prints no more than this, every byte is kept.
+const KEPT_BYTES: usize = 1 << 16;
 
 /// How many lines count as a program's last words.
 const LAST_WORDS: usize = 4;
@@ -47,6 +49,10 @@ pub(crate) struct Kept {
     unfinished: Vec<u8>,
     /// How many lines of the stream a check has already looked at.
     seen: usize,
+    /// Whether the next piece goes on with a line that was too long for one.
+    continued: bool,
+    /// The first bytes, as they came.
+    bytes: Vec<u8>,
 }
 
 impl Output {
@@ -55,16 +61,16 @@ impl Output {
         stdout: impl Read + Send + 'static,
         stderr: impl Read + Send + 'static,
         recorder: &Recorder,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let lines = Lines {
             stdout: Kept::default(),
             stderr: Kept::default(),
             open: 2,
         };
         let output = Self(Arc::new((Mutex::new(lines), Condvar::new())));
-        output.read_in_background(stdout, Stream::Stdout, recorder.clone());
-        output.read_in_background(stderr, Stream::Stderr, recorder.clone());
-        output
+        output.read_in_background(stdout, Stream::Stdout, recorder.clone())?;
+        output.read_in_background(stderr, Stream::Stderr, recorder.clone())?;
+        Ok(output)
     }
 
     fn read_in_background(
@@ -72,9 +78,9 @@ impl Output {
         pipe: impl Read + Send + 'static,
         stream: Stream,
         recorder: Recorder,
-    ) {
+    ) -> io::Result<()> {
         let output = self.clone();
-        thread::spawn(move || {
+        let reader = move || {
             let mut pipe = BufReader::with_capacity(1 << 16, pipe);
             // An error is taken as the end: what was said until then counts.
             while let Some(chunk) = pipe.fill_buf().ok().filter(|chunk| !chunk.is_empty()) {
@@ -83,7 +89,8 @@ impl Output {
                 pipe.consume(taken);
             }
             output.end(stream, &recorder);
-        });
+        };
+        thread::Builder::new().spawn(reader).map(drop)
     }
 
     pub fn lines(&self) -> MutexGuard<'_, Lines> {
@@ -94,6 +101,8 @@ impl Output {
     fn take(&self, stream: Stream, mut bytes: &[u8], recorder: &Recorder) {
         let mut lines = self.lines();
         let kept = lines.stream(stream);
+        let room = bytes.len().min(KEPT_BYTES + 1 - kept.bytes.len());
+        kept.bytes.extend_from_slice(&bytes[..room]);
         while !bytes.is_empty() {
             let room = bytes.len().min(LONGEST_LINE - kept.unfinished.len());
             let end = memchr::memchr(b'\n', &bytes[..room]).map_or(room, |end| end + 1);
@@ -156,13 +165,18 @@ impl Lines {
 impl Kept {
     fn finish_line(&mut self, stream: Stream, recorder: &Recorder) {
         let mut bytes = std::mem::take(&mut self.unfinished);
+        let ended = bytes.ends_with(b"\n");
         while bytes
             .last()
             .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
         {
             bytes.pop();
         }
-        let line = String::from_utf8_lossy(&bytes).into_owned();
+        let mut line = String::from_utf8_lossy(&bytes).into_owned();
+        if self.continued {
+            line.insert(0, '…'); // so that it is taken for no line of its own
+        }
+        self.continued = !ended;
         recorder.server(stream.event(line.clone()));
         if self.head.len() < KEPT_LINES {
             self.head.push(line);
@@ -205,8 +219,11 @@ impl Kept {
         lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
     }
 
-    /// Everything that was kept, as text, with a word on what was not.
+    /// Everything that was printed, as it was, or if that is too much, the lines that were kept.
     pub fn text(&self) -> String {
+        if self.bytes.len() <= KEPT_BYTES {
+            return String::from_utf8_lossy(&self.bytes).into_owned();
+        }
         let line = |line: &String| format!("{line}\n");
         let omitted = if self.omitted > 0 {
             format!("(… {} more lines …)\n", self.omitted)
@@ -235,12 +252,13 @@ mod tests {
 
     #[test]
     fn a_flood_keeps_its_head_and_tail_and_counts_the_middle() {
-        let flood: String = (0..5000).map(|number| format!("{number}\n")).collect();
+        let flood: String = (0..50_000).map(|number| format!("{number}\n")).collect();
         let output = Output::reading(
             std::io::Cursor::new(flood),
             std::io::empty(),
             &Recorder::new(),
         );
+        let output = output.expect("a thread");
         let deadline = Instant::now() + Duration::from_secs(5);
         output
             .wait(deadline, Duration::from_millis(5), |lines| {
@@ -249,7 +267,7 @@ mod tests {
             .expect("it ends");
         let text = output.lines().stream(Stream::Stdout).text();
         assert!(text.starts_with("0\n1\n"));
-        assert!(text.contains("\n999\n(… 3000 more lines …)\n4000\n"));
-        assert!(text.ends_with("4998\n4999\n"));
+        assert!(text.contains("\n999\n(… 48000 more lines …)\n49000\n"));
+        assert!(text.ends_with("49998\n49999\n"));
     }
 }

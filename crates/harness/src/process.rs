@@ -1,34 +1,29 @@
 //! A child process in a group of its own, its output, and its certain end.
 
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use process_wrap::std::{ChildWrapper, CommandWrap};
 
 use crate::bytes::escape_controls;
 use crate::conversation::{Recorder, What};
 use crate::failure::cannot_judge;
-use crate::guard::Guarded;
+use crate::group::Group;
 use crate::output::{Output, Stream};
-use crate::strays;
 
 /// How often a wait looks whether the process has ended; output wakes it sooner.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// What a program has printed arrives within this time of its end.
 pub(crate) const LAST_WORDS: Duration = Duration::from_millis(500);
-/// How long the last processes of a killed group may take to let go of their output.
-const LAST_BREATH: Duration = Duration::from_millis(200);
+/// How long a killed group may take to be gone and let go of its output.
+const LAST_BREATH: Duration = Duration::from_millis(500);
 
 /// A started program. When it is dropped its whole group is gone, children included.
 pub(crate) struct Process {
-    child: Mutex<Box<dyn ChildWrapper>>,
+    group: Mutex<Group>,
     pub id: u32,
     pub started: Instant,
     pub output: Output,
     recorder: Recorder,
-    mark: String,
-    _guarded: Guarded,
 }
 
 impl Process {
@@ -44,42 +39,37 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command.env("RUST_BACKTRACE", "0"); // it would bury the message that a learner should read
-        let mark = strays::mark();
-        command.env(strays::VARIABLE, &mark);
-        let mut command = CommandWrap::from(command);
-        #[cfg(unix)]
-        command.wrap(process_wrap::std::ProcessGroup::leader());
-        #[cfg(windows)]
-        command.wrap(process_wrap::std::JobObject);
         let started = Instant::now();
-        let mut child = match command.spawn() {
-            Ok(child) => child,
+        let mut group = match Group::start(&mut command) {
+            Ok(group) => group,
             Err(error) => cannot_judge(format!("cannot start {program}: {error}")),
         };
-        let id = child.id();
-        let guarded = Guarded::group(id);
-        let (Some(stdout), Some(stderr)) = (child.stdout().take(), child.stderr().take()) else {
+        let child = group.child();
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             cannot_judge(format!("{program} has no output to read"));
         };
-        let output = Output::reading(stdout, stderr, recorder);
+        let output = match Output::reading(stdout, stderr, recorder) {
+            Ok(output) => output,
+            Err(error) => cannot_judge(format!("cannot read what {program} prints: {error}")),
+        };
         Self {
-            child: Mutex::new(child),
-            id,
+            id: group.id(),
+            group: Mutex::new(group),
             started,
             output,
             recorder: recorder.clone(),
-            mark,
-            _guarded: guarded,
         }
+    }
+
+    fn group(&self) -> MutexGuard<'_, Group> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the program ended, if it has.
     pub fn ended(&self) -> Option<Ended> {
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        child.try_wait().ok().flatten().map(|status| Ended {
-            status,
-            after: self.started.elapsed(),
-        })
+        let status = self.group().ended()?;
+        let after = self.started.elapsed();
+        Some(Ended { status, after })
     }
 
     /// Waits for the program to end by itself, and for its last words.
@@ -107,9 +97,7 @@ impl Process {
     #[cfg(unix)]
     pub fn terminate(&self) {
         self.recorder.server(What::AskedToEnd);
-        const SIGTERM: i32 = 15; // signal(7): the same number on every Unix
-        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = child.signal(SIGTERM) {
+        if let Err(error) = self.group().ask_to_end() {
             cannot_judge(format!("cannot send SIGTERM: {error}"));
         }
     }
@@ -117,17 +105,9 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let left_by_itself = self.ended().is_some();
-        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // An error means that the group is gone already.
-        let _ = child.start_kill();
-        let _ = child.wait();
+        self.group().end();
         // Children of the program hold its output until they are gone as well.
-        let silent = self.wait_for_output(Instant::now() + LAST_BREATH);
-        if left_by_itself || silent.is_none() {
-            strays::end(&self.mark);
-            self.wait_for_output(Instant::now() + LAST_BREATH);
-        }
+        self.wait_for_output(Instant::now() + LAST_BREATH);
     }
 }
 

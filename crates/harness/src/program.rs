@@ -13,6 +13,8 @@ use crate::server::Server;
 
 /// How long a program that is to end by itself may run.
 const RUN: Duration = Duration::from_secs(10);
+/// No check takes longer than about this, however steadily a server drips.
+pub(crate) const CHECK: Duration = Duration::from_secs(60);
 
 /// A command line with gaps: `{addr}`, `{host}` and `{port}` for where to listen, and `{args}` for
 /// what else a check asks for.
@@ -23,6 +25,8 @@ pub struct Program {
     pub(crate) promises_ready_line: bool,
     pub(crate) seed: u64,
     pub(crate) recorder: Recorder,
+    /// When the check is to be over.
+    pub(crate) give_up: Instant,
 }
 
 impl Program {
@@ -34,6 +38,7 @@ impl Program {
             promises_ready_line: true,
             seed: 0,
             recorder: Recorder::new(),
+            give_up: Instant::now() + CHECK,
         }
     }
 
@@ -60,11 +65,12 @@ impl Program {
         })
     }
 
-    /// The same program with a record of its own.
+    /// The same program with a record and a time of its own, for one check.
     pub(crate) fn fresh(&self, seed: u64) -> Self {
         Self {
             seed,
             recorder: Recorder::new(),
+            give_up: Instant::now() + CHECK,
             ..self.clone()
         }
     }
@@ -102,6 +108,7 @@ impl Program {
             ended,
             stdout,
             stderr,
+            last_words: process.last_words().unwrap_or_default(),
         }
     }
 
@@ -148,6 +155,7 @@ pub struct Finished {
     ended: Ended,
     stdout: String,
     stderr: String,
+    last_words: String,
 }
 
 impl Finished {
@@ -156,7 +164,10 @@ impl Finished {
     pub fn expect_status(self, expected: i32) -> Self {
         if self.ended.status.code() != Some(expected) {
             let failure = Failure::new(format!("exit status {expected}"), self.ended.how());
-            failure.entry("stderr", self.stderr.trim_end()).raise();
+            let words = Some(self.last_words.clone()).filter(|words| !words.is_empty());
+            failure
+                .entries(words.map(|words| ("stderr", words)))
+                .raise();
         }
         self
     }

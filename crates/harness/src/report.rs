@@ -44,7 +44,7 @@ pub struct Judged {
     pub title: String,
     /// What the check is worth, if it is graded.
     pub points: Option<u32>,
-    /// How much of it was earned.
+    /// How much of it was earned; nothing is said of a check that was not judged, or left out.
     pub got: Option<u32>,
     /// What is said of it.
     pub verdict: Verdict,
@@ -67,6 +67,11 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Whether nothing is wrong: passed, or left out with a reason.
+    pub fn is_good(&self) -> bool {
+        matches!(self.verdict, Verdict::Passed | Verdict::Skipped)
+    }
+
     /// The check as a person reads it: title, conversation, and what there is to learn.
     ///
     /// The text has colour codes; print it with `anstream`, which removes them where they do not belong.
@@ -122,6 +127,20 @@ impl Verdict {
 }
 
 impl Report {
+    /// How many points the checks are worth, less those that were left out.
+    pub fn points(&self) -> u32 {
+        let counted = self
+            .checks
+            .iter()
+            .filter(|check| check.verdict != Verdict::Skipped);
+        counted.filter_map(|check| check.points).sum()
+    }
+
+    /// How many points were earned.
+    pub fn got(&self) -> u32 {
+        self.checks.iter().filter_map(|check| check.got).sum()
+    }
+
     /// One line: how many checks of each verdict, and the points.
     pub fn summary(&self) -> String {
         let mut text = format!("{}:", self.suite);
@@ -142,10 +161,8 @@ impl Report {
                 let _ = write!(text, " {count} {name},"); // a String takes every write
             }
         }
-        let points: u32 = self.checks.iter().filter_map(|check| check.points).sum();
-        if points > 0 {
-            let got: u32 = self.checks.iter().filter_map(|check| check.got).sum();
-            let _ = write!(text, " {got} of {points} points,");
+        if self.points() > 0 {
+            let _ = write!(text, " {} of {} points,", self.got(), self.points());
         }
         text.trim_end_matches(',').to_owned()
     }

@@ -56,7 +56,7 @@ fn resets(reply: Reply) -> Check {
 
 fn never_reads(reply: Reply) -> Check {
     Check::new(
-        "a client that never reads does not stop the server",
+        "a client that stops reading and leaves does not stop the server",
         move |server| {
             server.connect_as("rude").send_until_blocked().hang_up();
             serves_the_next(server, reply);
@@ -112,7 +112,7 @@ fn restarts(reply: Reply) -> Check {
         last.hang_up();
         serves_the_next(server, reply);
     })
-    .teaches("The old server's connections keep the port for a minute. SO_REUSEADDR lets a new one have it.")
+    .teaches("Connections that the old server left open keep its port for a minute. SO_REUSEADDR lets a new one have it.")
 }
 
 /// A check that a server which sends everything back loses nothing of 64 MiB, whatever the pieces.
@@ -131,7 +131,7 @@ pub fn sends_everything_back() -> Check {
             .send_while_reading(payload, payload);
         bulk.finish_sending().expect_end();
     })
-    .teaches("A write may take less than it is given: go on until all is written.")
+    .teaches("A stream keeps every byte, in order. What is missing here was lost by the program: where did it go?")
 }
 
 #[track_caller]

@@ -1,14 +1,15 @@
 //! A server under test: started, ready, spoken to, and gone.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bytes::escape_controls;
-use crate::client::{Client, Refusal};
-use crate::conversation::{Conversation, What};
+use crate::client::{Client, Refusal, Target};
+use crate::conversation::{Conversation, What, shorten};
 use crate::failure::{Failure, cannot_judge};
-use crate::listening;
+use crate::kernel;
 use crate::output::{Lines, READY, Stream};
 use crate::peer::Peer;
 use crate::process::{LAST_WORDS, Process, TICK};
@@ -18,8 +19,10 @@ use crate::program::Program;
 const READY_WITHIN: Duration = Duration::from_secs(5);
 /// A server that is asked to end does so, and one that is to print a line prints it, within this time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// A refusal comes at once, but Windows asks again for 2 s before it believes it.
-const REFUSED_WITHIN: Duration = Duration::from_secs(5);
+/// A client is let in or refused at once, but Windows asks again for 2 s before it believes a refusal.
+const CONNECT_WITHIN: Duration = Duration::from_secs(if cfg!(windows) { 5 } else { 2 });
+/// This many of the lines that were not the right one are shown.
+const PASSED: usize = 5;
 /// A program that dies has closed its connections this long before it has ended, at most.
 const DYING: Duration = Duration::from_millis(250);
 /// A program that may print no ready line is taken as ready when it has listened for this long.
@@ -40,7 +43,7 @@ impl Server {
     #[track_caller]
     pub(crate) fn start(program: Program, told: SocketAddr, arguments: Vec<String>) -> Self {
         let process = program.spawn(told, &arguments);
-        let address = wait_until_ready(&program, &process);
+        let address = wait_until_ready(&program, &process, told);
         Self {
             program,
             told,
@@ -59,6 +62,15 @@ impl Server {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn target(&self) -> Target {
+        Target {
+            address: self.address(),
+            process: self.process().as_ref().map(|process| process.id),
+            give_up: self.program.give_up,
+            recorder: self.program.recorder.clone(),
+        }
+    }
+
     /// Opens a TCP connection, named `client` in the transcript. Fails the check if it is refused.
     #[track_caller]
     pub fn connect(&self) -> Client {
@@ -68,7 +80,7 @@ impl Server {
     /// Opens a TCP connection under a name of its own: for conversations of several clients.
     #[track_caller]
     pub fn connect_as(&self, name: &str) -> Client {
-        match Client::connect(name, self.address(), ANSWER_WITHIN, &self.program.recorder) {
+        match Client::connect(name, self.target(), CONNECT_WITHIN) {
             Ok(client) => client,
             Err(refusal) => self.cannot_connect(&refusal).raise(),
         }
@@ -87,12 +99,9 @@ impl Server {
     /// Fails unless a connection is refused: nobody listens any more.
     #[track_caller]
     pub fn expect_refusal(&self) {
-        let recorder = &self.program.recorder;
-        match Client::connect("client", self.address(), REFUSED_WITHIN, recorder) {
+        match Client::connect("client", self.target(), CONNECT_WITHIN) {
             Err(Refusal::Refused) => {}
-            Err(Refusal::NoAnswer) => {
-                Failure::new("a refused connection", "no answer to the connect").raise()
-            }
+            Err(refusal) => Failure::new("a refused connection", refusal.name()).raise(),
             Ok(client) => {
                 client.hang_up();
                 Failure::new("a refused connection", "the client was let in").raise();
@@ -104,9 +113,9 @@ impl Server {
     #[track_caller]
     pub fn expect_no_admission(&self, name: &str, waited: Duration) {
         let expected = format!("no answer to the connect for {} ms", waited.as_millis());
-        match Client::connect(name, self.address(), waited, &self.program.recorder) {
+        match Client::connect(name, self.target(), waited) {
             Err(Refusal::NoAnswer) => {}
-            Err(Refusal::Refused) => Failure::new(expected, "a refusal").raise(),
+            Err(refusal) => Failure::new(expected, refusal.name()).raise(),
             Ok(client) => {
                 client.hang_up();
                 Failure::new(expected, "the client was let in").raise();
@@ -121,24 +130,19 @@ impl Server {
         let Some(process) = process.as_ref() else {
             cannot_judge("the check asks a stopped server for a line");
         };
-        let mut passed = Vec::new();
+        let mut passed = VecDeque::new();
         let found = process
             .output
             .wait(Instant::now() + ANSWER_WITHIN, TICK, |lines| {
                 next_lines(lines).find_map(|line| {
                     let found = line == expected;
-                    passed.push(line);
+                    passed.push_back(shorten(&line));
+                    passed.drain(..passed.len().saturating_sub(PASSED));
                     found.then_some(())
                 })
             });
         if found.is_none() {
-            let got = passed
-                .iter()
-                .rev()
-                .take(5)
-                .rev()
-                .map(|line| format!("\"{}\"", escape_controls(line)));
-            let got: Vec<String> = got.collect();
+            let got: Vec<String> = passed.iter().map(|line| format!("\"{line}\"")).collect();
             let got = if got.is_empty() {
                 "no further line".to_owned()
             } else {
@@ -154,36 +158,22 @@ impl Server {
     /// Port 0 stands for any port. On Linux the system is asked, elsewhere the ready line is believed.
     #[track_caller]
     pub fn expect_listens_as_told(&self) {
-        let mut addresses = self
-            .process()
-            .as_ref()
-            .map(|process| listening::addresses(process.id))
-            .unwrap_or_default();
-        if addresses.is_empty() {
-            addresses.push(self.address());
+        let process = self.process();
+        let group = process.as_ref().map(|process| process.id);
+        if let Some(failure) = listens_elsewhere(self.told, self.address(), group) {
+            failure.raise();
         }
-        let as_told = |address: &SocketAddr| {
-            address.ip() == self.told.ip()
-                && (self.told.port() == 0 || address.port() == self.told.port())
-        };
-        if addresses.iter().all(as_told) && addresses.contains(&self.address()) {
-            return;
-        }
-        let told = match self.told.port() {
-            0 => format!("a listener on some port of {}", self.told.ip()),
-            _ => format!("a listener on {}", self.told),
-        };
-        let says = format!("{READY}{}", self.address());
-        Failure::new(told, list(&addresses))
-            .entry("says", says)
-            .raise();
     }
 
     /// Fails if the program has ended by itself.
     #[track_caller]
     pub fn expect_running(&self) {
-        let ended = self.process().as_ref().and_then(Process::ended);
-        if ended.is_some() {
+        let process = self.process();
+        let Some(process) = process.as_ref() else {
+            return;
+        };
+        settle(process);
+        if process.ended().is_some() {
             Failure::new("a server that goes on serving", "one that has ended").raise();
         }
     }
@@ -197,6 +187,12 @@ impl Server {
         {
             let process = self.process().take();
             let Some(process) = process else { return };
+            settle(&process);
+            if let Some(ended) = process.wait(Instant::now()) {
+                Failure::new("a server that runs until it is asked to end", ended.how())
+                    .entries(process.last_words().map(|words| ("stderr", words)))
+                    .raise();
+            }
             process.terminate();
             if process.wait(Instant::now() + ANSWER_WITHIN).is_none() {
                 Failure::new(
@@ -219,8 +215,9 @@ impl Server {
     #[track_caller]
     pub fn restart(&self) {
         self.stop();
-        let process = self.program.spawn(self.address(), &self.arguments);
-        let address = wait_until_ready(&self.program, &process);
+        let told = self.address();
+        let process = self.program.spawn(told, &self.arguments);
+        let address = wait_until_ready(&self.program, &process, told);
         *self.process() = Some(process);
         *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
     }
@@ -253,7 +250,7 @@ impl Server {
         process.wait_for_output(Instant::now() + LAST_WORDS);
         let mut traces = vec![("server", format!("ended by itself: {}", ended.how()))];
         traces.extend(process.last_words().map(|words| ("stderr", words)));
-        let left = listening::addresses(process.id);
+        let left = kernel::listeners(process.id).unwrap_or_default();
         if !left.is_empty() {
             traces.push((
                 "note",
@@ -271,27 +268,19 @@ impl Server {
         matches!(what, Some(What::SawEnd | What::SawReset | What::Refused))
     }
 
-    #[track_caller]
     fn cannot_connect(&self, refusal: &Refusal) -> Failure {
         let address = self.address();
-        let got = match refusal {
-            Refusal::Refused => "refused: nobody listens there",
-            Refusal::NoAnswer => "no answer within 2 s: its queue is full",
-        };
-        let failure = Failure::new(
-            format!("a connection to {address}, where it said it listens"),
-            got,
-        );
-        let process = self.process();
-        let really = process
-            .as_ref()
-            .map(|process| listening::addresses(process.id))
-            .unwrap_or_default();
-        match really.contains(&address) || really.is_empty() {
-            true => failure,
-            false => failure.note(format!("it listens on {}", list(&really))),
-        }
+        let expected = format!("a connection to {address}, where it said it listens");
+        Failure::new(expected, refusal.name())
     }
+}
+
+/// Gives a program that is about to die the time to do so: it is not asleep.
+fn settle(process: &Process) {
+    process.output.wait(Instant::now() + DYING, TICK, |_| {
+        let asleep = kernel::asleep(process.id).unwrap_or(true);
+        (asleep || process.ended().is_some()).then_some(())
+    });
 }
 
 fn list(addresses: &[SocketAddr]) -> String {
@@ -303,38 +292,99 @@ fn next_lines(lines: &mut Lines) -> impl Iterator<Item = String> + '_ {
     std::iter::from_fn(|| lines.stream(Stream::Stdout).next_line())
 }
 
+/// What is wrong with where a server listens: by what it says, and on Linux by what the kernel says.
+fn listens_elsewhere(told: SocketAddr, says: SocketAddr, group: Option<u32>) -> Option<Failure> {
+    // Where the kernel does not tell, the server is believed.
+    let really = group.and_then(kernel::listeners).unwrap_or(vec![says]);
+    if really.iter().all(|address| is_as_told(*address, told)) && really.contains(&says) {
+        return None;
+    }
+    let expected = match told.port() {
+        0 => format!("a listener on some port of {}", told.ip()),
+        _ => format!("a listener on {told}"),
+    };
+    let got = match really.is_empty() {
+        true => "no listener".to_owned(),
+        false => format!("a listener on {}", list(&really)),
+    };
+    let failure = Failure::new(expected, got);
+    Some(failure.entry("says", format!("{READY}{says}")))
+}
+
+/// Port 0 stands for any port.
+fn is_as_told(address: SocketAddr, told: SocketAddr) -> bool {
+    address.ip() == told.ip() && (told.port() == 0 || address.port() == told.port())
+}
+
+/// Waits until the program says that it is ready, and makes sure that it listens where it says.
 #[track_caller]
-fn wait_until_ready(program: &Program, process: &Process) -> SocketAddr {
-    let (mut listens_since, mut ended_since) = (None, None);
+fn wait_until_ready(program: &Program, process: &Process, told: SocketAddr) -> SocketAddr {
     let deadline = Instant::now() + READY_WITHIN;
+    let mut signs = Signs::default();
     let ready = process.output.wait(deadline, TICK, |lines| {
-        let line = next_lines(lines).find_map(|line| line.strip_prefix(READY).map(str::to_owned));
-        if let Some(address) = line {
-            return Some(address.parse().map_err(|_| NotReady::Nonsense(address)));
+        signs.of_readiness(lines, program, process, told)
+    });
+    let address = match ready.unwrap_or(Err(NotReady::Silent)) {
+        Ok(address) => address,
+        Err(trouble) => never_ready(trouble, process).raise(),
+    };
+    // A program that says so a moment too early is not worse than one that says so in time.
+    let wrong = || listens_elsewhere(told, address, Some(process.id));
+    let deadline = Instant::now() + DYING;
+    let right = process
+        .output
+        .wait(deadline, TICK, |_| wrong().is_none().then_some(()));
+    match wrong().filter(|_| right.is_none()) {
+        Some(failure) => failure.raise(),
+        None => address,
+    }
+}
+
+/// Since when there have been signs of what has become of a program.
+#[derive(Default)]
+struct Signs {
+    listens: Option<Instant>,
+    ended: Option<Instant>,
+}
+
+impl Signs {
+    fn of_readiness(
+        &mut self,
+        lines: &mut Lines,
+        program: &Program,
+        process: &Process,
+        told: SocketAddr,
+    ) -> Option<Result<SocketAddr, NotReady>> {
+        let said = |line: String| line.strip_prefix(READY).map(str::to_owned);
+        while let Some(said) = next_lines(lines).find_map(said) {
+            match said.parse::<SocketAddr>() {
+                Ok(address) => {
+                    return Some(Ok((address.ip().to_canonical(), address.port()).into()));
+                }
+                Err(_) if program.promises_ready_line => {
+                    return Some(Err(NotReady::Nonsense(said)));
+                }
+                Err(_) => {} // words of its own
+            }
         }
         if process.ended().is_some() {
             // Its last line may still be on the way, and a child of it may hold its output open.
-            let since = *ended_since.get_or_insert_with(Instant::now);
+            let since = *self.ended.get_or_insert_with(Instant::now);
             let heard_out = lines.ended() || since.elapsed() >= LAST_WORDS;
             return heard_out.then_some(Err(NotReady::Ended));
         }
         if program.promises_ready_line {
             return None;
         }
-        let address = *listening::addresses(process.id).first()?;
-        let since = *listens_since.get_or_insert_with(Instant::now);
-        (since.elapsed() >= QUIET).then_some(Ok(address))
-    });
-    match ready {
-        Some(Ok(address)) => {
-            if listens_since.is_some() {
-                let line = format!("(no ready line; the system says: {READY}{address})");
-                program.recorder.server(What::Ready { line });
-            }
-            address
-        }
-        Some(Err(trouble)) => never_ready(trouble, process).raise(),
-        None => never_ready(NotReady::Silent, process).raise(),
+        let listeners = kernel::listeners(process.id)?;
+        let as_told = listeners.iter().find(|address| is_as_told(**address, told));
+        let address = *as_told.or(listeners.first())?;
+        let since = *self.listens.get_or_insert_with(Instant::now);
+        (since.elapsed() >= QUIET).then(|| {
+            let line = format!("(no ready line; the system says: {READY}{address})");
+            program.recorder.server(What::Ready { line });
+            Ok(address)
+        })
     }
 }
 
@@ -365,7 +415,7 @@ fn never_ready(trouble: NotReady, process: &Process) -> Failure {
     let failure = Failure::new(expected, got);
     let failure = failure.entries(process.last_words().map(|words| ("stderr", words)));
     let unfinished = process.output.lines().stream(Stream::Stdout).unfinished();
-    let really = listening::addresses(process.id);
+    let really = kernel::listeners(process.id).unwrap_or_default();
     if !unfinished.is_empty() {
         let line = escape_controls(&unfinished);
         failure.note(format!(

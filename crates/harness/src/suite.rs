@@ -13,6 +13,7 @@ use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::failure::{Failure, NotJudged, Skipped, write_entry};
+use crate::group::adopt_strays;
 use crate::program::Program;
 use crate::report::{Judged, Report, Verdict};
 use crate::server::Server;
@@ -207,36 +208,32 @@ impl Suite {
                 }
             }
         }
-        if options.notable {
-            self.checks.retain(|check| check.notice.is_some());
-        }
+        adopt_strays();
         let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-        let session = Arc::new(Session::new(self, seed));
+        let mut session = Session::new(self, seed);
+        session.select(&options);
+        let session = Arc::new(session);
         let status = if options.show {
-            session.show(&options.test)
+            session.show()
         } else {
             session.test(&options.test)
         };
-        // Written when the last server is gone, so that none can have had a hand in it.
-        match options
+        // Written when the last server is gone.
+        let written = options
             .report
             .as_deref()
-            .map(|file| session.write_report(file))
-        {
-            Some(Err(error)) => {
-                anstream::eprintln!("error: cannot write the report: {error}");
-                ExitCode::FAILURE
-            }
-            _ => status,
+            .map(|file| session.write_report(file));
+        if let Some(Err(error)) = written {
+            anstream::eprintln!("error: cannot write the report: {error}");
+            return ExitCode::FAILURE;
         }
+        status
     }
 
     /// Judges every check, one after the other, and returns what came of them.
     pub fn judge(self, seed: u64) -> Report {
         let session = Session::new(self, seed);
-        for index in 0..session.suite.checks.len() {
-            session.judge(index);
-        }
+        session.judge_selected().for_each(drop);
         session.report()
     }
 }
@@ -245,56 +242,96 @@ impl Suite {
 struct Session {
     suite: Suite,
     seed: u64,
+    /// The checks that are asked for.
+    selected: Vec<usize>,
+    /// For each check the earlier one that it stands on.
+    needs: Vec<Option<usize>>,
     judged: Vec<OnceLock<Judged>>,
 }
 
 impl Session {
     fn new(suite: Suite, seed: u64) -> Self {
-        let judged = suite.checks.iter().map(|_| OnceLock::new()).collect();
+        let checks = &suite.checks;
+        let needs = checks.iter().enumerate().map(|(index, check)| {
+            let earlier = &checks[..index];
+            let same = |other: &&Check| other.name() == check.name();
+            assert!(
+                earlier.iter().find(same).is_none(),
+                "two checks are named {}",
+                check.name()
+            );
+            match &check.needs {
+                Some(title) => match earlier.iter().position(|check| check.title == *title) {
+                    Some(needed) => Some(needed),
+                    None => panic!(
+                        "{:?} needs {title:?}, which is no earlier check",
+                        check.title
+                    ),
+                },
+                None => (index > 0).then_some(0),
+            }
+        });
         Self {
+            needs: needs.collect(),
+            selected: (0..checks.len()).collect(),
+            judged: checks.iter().map(|_| OnceLock::new()).collect(),
             suite,
             seed,
-            judged,
         }
     }
 
+    /// Leaves out what the command line does not ask for.
+    fn select(&mut self, options: &Options) {
+        let checks = &self.suite.checks;
+        self.selected.retain(|index| {
+            let check = &checks[*index];
+            let trial = Trial::test(check.name(), || Ok(()));
+            !options.test.is_filtered_out(&trial) && (!options.notable || check.notice.is_some())
+        });
+    }
+
+    fn judge_selected(&self) -> impl Iterator<Item = &Judged> {
+        self.selected.iter().map(|index| self.judge(*index))
+    }
+
     fn test(self: &Arc<Self>, arguments: &Arguments) -> ExitCode {
-        let trials = (0..self.suite.checks.len()).map(|index| {
-            let session = Arc::clone(self);
+        let trials = self.selected.iter().map(|index| {
+            let (session, index) = (Arc::clone(self), *index);
             Trial::ignorable_test(self.suite.checks[index].name(), move || {
                 session.judge(index).completion()
             })
         });
-        libtest_mimic::run(arguments, trials.collect()).exit_code()
+        let conclusion = libtest_mimic::run(arguments, trials.collect());
+        // A blocked check is listed as ignored. Asked for alone, it must not look like a success.
+        match conclusion.has_failed() {
+            false => self.status(),
+            true => conclusion.exit_code(),
+        }
     }
 
-    fn show(&self, arguments: &Arguments) -> ExitCode {
-        let selected = |name: &str| !arguments.is_filtered_out(&Trial::test(name, || Ok(())));
-        for (index, check) in self.suite.checks.iter().enumerate() {
-            if selected(&check.name()) {
-                anstream::println!("{}", self.judge(index).render());
-            }
+    fn show(&self) -> ExitCode {
+        if self.selected.is_empty() {
+            anstream::eprintln!("error: there is no such check\nhint: --list names them all");
+            return ExitCode::from(2);
         }
-        let report = self.report();
-        anstream::println!("{}   (seed {})", report.summary(), self.seed);
-        let good = report
-            .checks
-            .iter()
-            .all(|check| matches!(check.verdict, Verdict::Passed | Verdict::Skipped));
-        if good {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(101)
+        for judged in self.judge_selected() {
+            anstream::println!("{}", judged.render());
+        }
+        anstream::println!("{}   (seed {})", self.report().summary(), self.seed);
+        self.status()
+    }
+
+    /// What a test program ends with.
+    fn status(&self) -> ExitCode {
+        match self.report().checks.iter().all(Judged::is_good) {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(101),
         }
     }
 
     fn report(&self) -> Report {
-        let checks = self
-            .judged
-            .iter()
-            .filter_map(OnceLock::get)
-            .cloned()
-            .collect();
+        let judged = |index: &usize| self.judged[*index].get().cloned();
+        let checks = self.selected.iter().filter_map(judged).collect();
         Report {
             suite: self.suite.package.clone(),
             seed: self.seed,
@@ -322,16 +359,8 @@ impl Session {
 
     /// The title of the check that this one stands on, if that did not pass.
     fn blocked_by(&self, index: usize) -> Option<String> {
-        let checks = &self.suite.checks;
-        let earlier = match &checks[index].needs {
-            Some(title) => checks[..index]
-                .iter()
-                .position(|check| check.title == *title),
-            None => (index > 0).then_some(0),
-        };
-        let judged = self.judge(earlier?);
-        let good = matches!(judged.verdict, Verdict::Passed | Verdict::Skipped);
-        (!good).then(|| judged.title.clone())
+        let judged = self.judge(self.needs[index]?);
+        (!judged.is_good()).then(|| judged.title.clone())
     }
 
     fn verdict(
@@ -347,13 +376,11 @@ impl Session {
             name: check.name(),
             title: check.title.clone(),
             points: check.points,
-            got: check.points.map(|points| {
-                if verdict == Verdict::Passed {
-                    points
-                } else {
-                    0
-                }
-            }),
+            got: match verdict {
+                Verdict::Passed => check.points,
+                Verdict::Failed | Verdict::Blocked => check.points.map(|_| 0),
+                Verdict::NotJudged | Verdict::Skipped => None,
+            },
             verdict,
             message,
             why: check.why.clone(),
@@ -470,13 +497,11 @@ impl Judged {
     fn completion(&self) -> Result<Completion, Failed> {
         match self.verdict {
             Verdict::Passed => Ok(Completion::Completed),
-            Verdict::Skipped => {
-                let reason = self.message.trim();
-                Ok(Completion::ignored_with(
-                    reason.strip_prefix("left out").unwrap_or(reason).trim(),
-                ))
+            Verdict::Skipped | Verdict::Blocked => {
+                let words: Vec<&str> = self.message.split_whitespace().collect();
+                Ok(Completion::ignored_with(words.join(" ")))
             }
-            Verdict::Failed | Verdict::Blocked | Verdict::NotJudged => {
+            Verdict::Failed | Verdict::NotJudged => {
                 let text = self.render();
                 let colours =
                     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;

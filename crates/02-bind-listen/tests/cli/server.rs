@@ -39,7 +39,7 @@ fn a_busy_port_is_named() {
     let address = other.local_addr().expect("its address").to_string();
     let words = format!(
         "error: cannot listen on {address}: address already in use\n\
-         hint: stop that program, or try --bind 127.0.0.1:0\n"
+         hint: stop whoever has it, or try --bind 127.0.0.1:0\n"
     );
     refuses(program(), &["--bind", &address], 1, &words);
 }

@@ -2,16 +2,18 @@
 //! leaving nothing behind.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use expect_test::expect_file;
 use harness::{Check, Program, Report, Server, Verdict, splits};
 use libtest_mimic::{Failed, Trial};
 
+use super::servers::CALL;
 use super::{hello, judge, normalised, suite};
 
 pub fn trials() -> Vec<Trial> {
@@ -22,10 +24,14 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("the_same_seed_gives_the_same_numbers", same_seed),
         Trial::test("the_report_is_the_same_as_json", report_as_json),
         Trial::test("show_prints_the_conversation", show),
+        Trial::test("a_blocked_check_alone_is_no_success", blocked_alone),
     ];
     let mut trials: Vec<Trial> = talks.into_iter().chain(others).collect();
     if cfg!(target_os = "linux") {
-        trials.push(Trial::test("a_daemon_is_found_and_ended", a_daemon));
+        trials.push(Trial::test(
+            "what_has_left_its_group_is_found_and_ended",
+            a_daemon,
+        ));
         trials.push(Trial::test("any_program_can_be_driven", any_program));
         trials.push(Trial::test(
             "a_program_that_listens_elsewhere_is_told_so",
@@ -44,7 +50,15 @@ pub fn trials() -> Vec<Trial> {
 /// What is tested, the server that it is tested on, and the check that passes.
 type Talk = (&'static str, &'static str, fn(&Server));
 
-const CONVERSATIONS: [Talk; 6] = [
+const CONVERSATIONS: [Talk; 7] = [
+    ("pieces_arrive_apart", "answers_each_read", |server| {
+        let client = server.connect().send_byte_by_byte("hello");
+        client
+            .send("world")
+            .expect("1;1;1;1;1;5;")
+            .finish_sending()
+            .expect_end();
+    }),
     ("every_way_to_send_arrives", "echo", every_way_to_send),
     ("clients_are_told_apart", "echo_to_many", several_clients),
     (
@@ -133,9 +147,51 @@ fn panic_leaves_nothing() -> Result<(), Failed> {
     Ok(())
 }
 
+/// What has left the group of its server is gone with the server, though that was a good one.
 fn a_daemon() -> Result<(), Failed> {
-    // The program that left it may still be about to end, so the check may pass.
-    leaves_nothing("leaves_a_daemon", || {}).map(drop)
+    for check in ["keeps-a-daemon", "leaves-its-group"] {
+        let (caller, address) = caller()?;
+        let output = demo_command(&["--exact", check])?
+            .env(CALL, address)
+            .output()?;
+        assert!(output.status.success(), "{output:?}");
+        if check == "keeps-a-daemon" {
+            ends(accept(&caller)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Somebody whom a server can call.
+fn caller() -> Result<(TcpListener, String), Failed> {
+    let caller = TcpListener::bind("127.0.0.1:0")?;
+    caller.set_nonblocking(true)?;
+    let address = caller.local_addr()?.to_string();
+    Ok((caller, address))
+}
+
+fn accept(caller: &TcpListener) -> Result<TcpStream, Failed> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if let Ok((connection, _)) = caller.accept() {
+            connection.set_nonblocking(false)?;
+            return Ok(connection);
+        }
+        thread::park_timeout(Duration::from_millis(1));
+    }
+    Err("nobody called".into())
+}
+
+/// A check that is blocked says nothing of itself, but a success it is not.
+fn blocked_alone() -> Result<(), Failed> {
+    let output = demo_command(&["--exact", "is-blocked"])?.output()?;
+    let text = String::from_utf8(output.stdout)?;
+    assert!(
+        text.contains("ignored (blocked until this passes: exits)"),
+        "{text}"
+    );
+    assert_eq!(output.status.code(), Some(101));
+    Ok(())
 }
 
 fn same_seed() -> Result<(), Failed> {
@@ -171,9 +227,14 @@ pub fn demo() -> ExitCode {
             .expect_silence_for(Duration::from_secs(60))
             .hang_up();
     });
+    let exits = Check::new("exits", hello).arguments(["--be", "exits"]);
+    let blocked = Check::new("is blocked", hello).needs("exits");
+    let keeps = Check::new("keeps a daemon", hello).arguments(["--be", "keeps_a_daemon"]);
+    let leaves = Check::new("leaves its group", hello).arguments(["--be", "leaves_its_group"]);
     let suite = suite().check(greets.points(4).notice("Greetings are answered."));
     suite
-        .check(stays.arguments(["--be", "leaves_a_grandchild"]))
+        .check(stays.arguments(["--be", "keeps_a_daemon"]))
+        .checks([exits, blocked, keeps, leaves])
         .run()
 }
 
@@ -276,15 +337,21 @@ fn elsewhere() -> Result<(), Failed> {
     });
     let report = suite().check(check).judge(7);
     assert_eq!(report.checks[0].verdict, Verdict::Failed);
-    let words = "    expected  a listener on 127.0.0.1:PORT\n    got       127.0.0.1:PORT\n";
+    let words =
+        "    expected  a listener on 127.0.0.1:PORT\n    got       a listener on 127.0.0.1:PORT\n";
     let text = normalised(&report.checks[0].message);
     assert!(text.starts_with(words), "{text}");
     Ok(())
 }
 
 fn interrupted(signal: &str, number: i32) -> Result<(), Failed> {
+    let (caller, address) = caller()?;
     let mut run = demo_command(&["--exact", "stays", "--show"])?;
-    let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut run = run
+        .env(CALL, address)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let mut address = String::new();
     BufReader::new(run.stderr.take().ok_or("no stderr")?).read_line(&mut address)?;
     let connection = TcpStream::connect(address.trim_end());
@@ -300,5 +367,9 @@ fn interrupted(signal: &str, number: i32) -> Result<(), Failed> {
     );
     #[cfg(not(unix))]
     assert_eq!(ended.code(), Some(number));
-    ends(connection?)
+    ends(connection?)?;
+    match cfg!(target_os = "linux") {
+        true => ends(accept(&caller)?), // the daemon's
+        false => Ok(()),
+    }
 }

@@ -4,15 +4,16 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio, exit};
 use std::thread;
+use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// What an honest server answers to `hello\n`.
 const ANSWER: &[u8] = b"received: hello\n";
 
 type BadServer = fn(bind: &str) -> io::Result<()>;
 
-const SERVERS: [(&str, BadServer); 27] = [
+const SERVERS: [(&str, BadServer); 33] = [
     ("honest", |bind| serve(&listen(bind)?, ANSWER)),
     ("silent_start", |bind| {
         serve(&TcpListener::bind(bind)?, ANSWER)
@@ -111,10 +112,41 @@ const SERVERS: [(&str, BadServer); 27] = [
     ("leaves_a_grandchild", |bind| {
         leave(Command::new(std::env::current_exe()?), bind)
     }),
-    ("leaves_a_daemon", |bind| {
-        let mut setsid = Command::new("setsid");
-        setsid.arg(std::env::current_exe()?);
-        leave(setsid, bind)
+    ("keeps_a_daemon", |bind| {
+        let mut daemon = Command::new("setsid");
+        daemon.args(["sleep", "60"]);
+        keep(daemon, bind)
+    }),
+    ("leaves_its_group", leave_the_group),
+    ("answers_each_read", |bind| {
+        let listener = listen(bind)?;
+        loop {
+            let (mut client, _) = listener.accept()?;
+            let mut buffer = [0; 100];
+            while let count @ 1.. = client.read(&mut buffer)? {
+                write!(client, "{count};")?;
+            }
+        }
+    }),
+    ("resets_every_client", |bind| {
+        let listener = listen(bind)?;
+        loop {
+            let (client, _) = listener.accept()?;
+            SockRef::from(&client).set_linger(Some(Duration::ZERO))?;
+        }
+    }),
+    ("listens_nowhere", |_| {
+        println!("listening on 127.0.0.1:1");
+        wait_for_ever(())
+    }),
+    ("ends_by_itself", |bind| {
+        serve_one(&mut listen(bind)?.accept()?.0, ANSWER)?;
+        eprintln!("enough for today");
+        exit(7)
+    }),
+    ("dies_after_the_answer", |bind| {
+        serve_one(&mut listen(bind)?.accept()?.0, ANSWER)?;
+        std::process::abort()
     }),
     ("grandchild", be_the_grandchild),
     ("ignores_sigterm", ignore_sigterm),
@@ -215,6 +247,36 @@ fn leave(mut command: Command, bind: &str) -> io::Result<()> {
     }
     io::stdout().write_all(&line)?;
     exit(0)
+}
+
+/// Where to call, so that whoever asked can see when the last holder of the connection is gone.
+pub const CALL: &str = "CALL";
+
+/// Serves as it should, and has a child that holds a connection to whoever asked for one.
+fn keep(mut child: Command, bind: &str) -> io::Result<()> {
+    let connection = TcpStream::connect(std::env::var(CALL).map_err(io::Error::other)?)?;
+    #[cfg(unix)]
+    child.stdin(std::os::fd::OwnedFd::from(connection));
+    #[cfg(not(unix))]
+    drop(connection);
+    child.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    drop(child); // and with it our end of the connection
+    serve(&listen(bind)?, ANSWER)
+}
+
+#[cfg(unix)]
+fn leave_the_group(bind: &str) -> io::Result<()> {
+    use std::os::unix::process::CommandExt;
+    let mut other = Command::new("sleep").arg("60").process_group(0).spawn()?;
+    rustix::process::setpgid(None, rustix::process::Pid::from_child(&other).into())?;
+    let ended = serve(&listen(bind)?, ANSWER);
+    other.wait()?;
+    ended
+}
+
+#[cfg(not(unix))]
+fn leave_the_group(bind: &str) -> io::Result<()> {
+    serve(&listen(bind)?, ANSWER)
 }
 
 /// Serves when its parent is gone: when it has a new one.
