@@ -1,7 +1,7 @@
 //! What the kernel knows of a program and its sockets, and no program can deny.
 //!
-//! Linux tells (proc(5)): `/proc/PID/fd` names the sockets that a process holds, by inode;
-//! `/proc/net/tcp` and `tcp6` say of each what it is. Other systems are not asked: nothing is known.
+//! Linux tells: `/proc/PID/fd` names the sockets that a process holds, by inode (proc(5)), and
+//! sock_diag(7) says of each what it is. Other systems are not asked: nothing is known of them.
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
@@ -14,7 +14,7 @@ mod elsewhere {
         None
     }
 
-    pub fn unread(_client: SocketAddr, _server: SocketAddr) -> Option<u64> {
+    pub fn unread(_client: SocketAddr, _server: SocketAddr) -> Option<u32> {
         None
     }
 
@@ -29,8 +29,10 @@ pub(crate) use elsewhere::*;
 mod linux {
     use std::collections::{BTreeSet, HashSet};
     use std::fs;
-    use std::net::{IpAddr, SocketAddr};
-    use std::path::Path;
+    use std::io::{Read, Write};
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+    use std::path::PathBuf;
+    use std::time::Duration;
 
     /// The addresses on which any process of the group listens, in order: those of TCP, or if there are
     /// none, those where it receives datagrams. `None` if the kernel does not say.
@@ -45,11 +47,12 @@ mod linux {
     }
 
     /// Where these sockets listen.
-    fn bound(inodes: &HashSet<String>) -> Vec<SocketAddr> {
-        for (protocol, state) in [("tcp", LISTEN), ("udp", UNCONNECTED)] {
-            let rows =
-                rows(protocol).filter(|row| row.state == state && inodes.contains(&row.inode));
-            let found: BTreeSet<SocketAddr> = rows.map(|row| row.local).collect();
+    fn bound(inodes: &HashSet<u32>) -> Vec<SocketAddr> {
+        for (protocol, state) in [(TCP, LISTEN), (UDP, UNCONNECTED)] {
+            let sockets = [INET, INET6].map(|family| ask(family, protocol, &Query::State(state)));
+            let sockets = sockets.into_iter().flatten().flatten();
+            let held = sockets.filter(|socket| inodes.contains(&socket.inode));
+            let found: BTreeSet<SocketAddr> = held.map(|socket| socket.local).collect();
             if !found.is_empty() {
                 return found.into_iter().collect();
             }
@@ -58,16 +61,14 @@ mod linux {
     }
 
     /// How many bytes from `client` have not been read by `server`, those on the way included.
-    pub fn unread(client: SocketAddr, server: SocketAddr) -> Option<u64> {
-        let (mut on_the_way, mut arrived) = (None, None);
-        for row in rows("tcp") {
-            if (row.local, row.remote) == (client, server) {
-                on_the_way = Some(row.to_send);
-            } else if (row.local, row.remote) == (server, client) {
-                arrived = Some(row.received);
-            }
-        }
-        Some(on_the_way? + arrived?)
+    pub fn unread(client: SocketAddr, server: SocketAddr) -> Option<u32> {
+        let family = if client.is_ipv4() { INET } else { INET6 };
+        let end = |local, remote| {
+            let sockets = ask(family, TCP, &Query::Connection { local, remote })?;
+            let same = |socket: &Socket| (socket.local, socket.remote) == (local, remote);
+            sockets.into_iter().find(same)
+        };
+        Some(end(client, server)?.to_send + end(server, client)?.received)
     }
 
     /// Whether every thread of a process waits for something to happen.
@@ -100,71 +101,139 @@ mod linux {
     }
 
     /// The inodes of the sockets that a process holds.
-    fn sockets(process: u32) -> Option<HashSet<String>> {
+    fn sockets(process: u32) -> Option<HashSet<u32>> {
         let descriptors = fs::read_dir(format!("/proc/{process}/fd")).ok()?.flatten();
-        let inode = |target: &Path| {
+        let inode = |target: PathBuf| {
             let inode = target.to_str()?.strip_prefix("socket:[")?;
-            Some(inode.strip_suffix(']')?.to_owned())
+            inode.strip_suffix(']')?.parse().ok()
         };
-        let inodes =
-            descriptors.filter_map(|descriptor| inode(&fs::read_link(descriptor.path()).ok()?));
-        Some(inodes.collect())
+        let target = |descriptor: fs::DirEntry| fs::read_link(descriptor.path()).ok();
+        Some(descriptors.filter_map(target).filter_map(inode).collect())
     }
 
+    // socket(2), netlink(7), sock_diag(7), and the kernel's uapi/linux/inet_diag.h.
+    const NETLINK: i32 = 16;
+    const SOCK_DIAG: i32 = 4;
+    const BY_FAMILY: u16 = 20;
+    const REQUEST: u16 = 0x001;
+    const DUMP: u16 = 0x300;
+    const INET: u8 = 2;
+    const INET6: u8 = 10;
+    const TCP: u8 = 6;
+    const UDP: u8 = 17;
     /// A TCP socket that listens; a UDP socket that takes datagrams from anybody.
-    const LISTEN: &str = "0A";
-    const UNCONNECTED: &str = "07";
+    const LISTEN: u8 = 10;
+    const UNCONNECTED: u8 = 7;
+
+    enum Query {
+        State(u8),
+        Connection {
+            local: SocketAddr,
+            remote: SocketAddr,
+        },
+    }
 
     /// One socket of this machine.
-    struct Row {
+    struct Socket {
         local: SocketAddr,
         remote: SocketAddr,
-        state: String,
-        /// Bytes that the other side has not acknowledged.
-        to_send: u64,
         /// Bytes that the program has not read.
-        received: u64,
-        inode: String,
+        received: u32,
+        /// Bytes that the other side has not acknowledged.
+        to_send: u32,
+        inode: u32,
     }
 
-    fn rows(protocol: &str) -> impl Iterator<Item = Row> {
-        let tables = ["", "6"].map(|version| format!("/proc/self/net/{protocol}{version}"));
-        let tables = tables.map(|path| fs::read_to_string(path).unwrap_or_default());
-        tables.into_iter().flat_map(|table| {
-            let rows: Vec<Row> = table.lines().skip(1).filter_map(row).collect();
-            rows
+    /// Asks for some sockets. `None` if the kernel does not answer.
+    fn ask(family: u8, protocol: u8, query: &Query) -> Option<Vec<Socket>> {
+        let kind = socket2::Type::RAW;
+        let kernel = socket2::Socket::new(NETLINK.into(), kind, Some(SOCK_DIAG.into())).ok()?;
+        kernel.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
+        (&kernel)
+            .write_all(&request(family, protocol, query))
+            .ok()?;
+        let mut found = Vec::new();
+        let mut buffer = vec![0; 1 << 15];
+        loop {
+            let count = (&kernel).read(&mut buffer).ok()?;
+            let mut rest = &buffer[..count];
+            while let Some(length) = number(rest, 0) {
+                let (message, after) = rest.split_at_checked(length as usize)?;
+                let Some(socket) = (rest[4..6] == BY_FAMILY.to_ne_bytes()).then(|| socket(message))
+                else {
+                    return Some(found); // the end of the list, or there is no such connection
+                };
+                found.push(socket?);
+                rest = after;
+            }
+            if matches!(query, Query::Connection { .. }) {
+                return Some(found);
+            }
+        }
+    }
+
+    /// A header (struct nlmsghdr), then what is asked for (struct inet_diag_req_v2).
+    fn request(family: u8, protocol: u8, query: &Query) -> Vec<u8> {
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let (flags, states, local, remote) = match query {
+            Query::State(state) => (REQUEST | DUMP, 1_u32 << state, any, any),
+            Query::Connection { local, remote } => (REQUEST, u32::MAX, *local, *remote),
+        };
+        let (local_ip, remote_ip) = (octets(local), octets(remote));
+        let id = [
+            &local.port().to_be_bytes()[..],
+            &remote.port().to_be_bytes(),
+            &local_ip,
+            &remote_ip,
+        ];
+        let (interface, cookie) = ([0; 4], [0xff; 8]);
+        let id = [&id.concat()[..], &interface, &cookie].concat();
+        let body = [&[family, protocol, 0, 0][..], &states.to_ne_bytes(), &id].concat();
+        let length = 16 + u32::try_from(body.len()).unwrap_or_default();
+        let header = [
+            &length.to_ne_bytes()[..],
+            &BY_FAMILY.to_ne_bytes(),
+            &flags.to_ne_bytes(),
+            &[0; 8],
+        ];
+        [&header.concat()[..], &body].concat()
+    }
+
+    /// An IPv4 address takes the first of the four words.
+    fn octets(address: SocketAddr) -> [u8; 16] {
+        let mut octets = [0; 16];
+        match address.ip() {
+            IpAddr::V4(ip) => octets[..4].copy_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => octets = ip.octets(),
+        }
+        octets
+    }
+
+    /// A header and a struct inet_diag_msg: family, state, timer, retransmits, ports, addresses, ...
+    fn socket(message: &[u8]) -> Option<Socket> {
+        let body = message.get(16..16 + 72)?;
+        let address = |port: usize, ip: usize| {
+            let octets = <[u8; 16]>::try_from(&body[ip..ip + 16]).ok()?;
+            let ip: IpAddr = match body[0] {
+                INET => <[u8; 4]>::try_from(&octets[..4]).ok()?.into(),
+                _ => octets.into(),
+            };
+            let port = u16::from_be_bytes([body[port], body[port + 1]]);
+            // A socket of both families has IPv4 addresses as `::ffff:127.0.0.1`.
+            Some(SocketAddr::new(ip.to_canonical(), port))
+        };
+        Some(Socket {
+            local: address(4, 8)?,
+            remote: address(6, 24)?,
+            received: number(body, 56)?,
+            to_send: number(body, 60)?,
+            inode: number(body, 68)?,
         })
     }
 
-    fn row(line: &str) -> Option<Row> {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let [_, local, remote, state, queues, _, _, _, _, inode, ..] = fields[..] else {
-            return None;
-        };
-        let (to_send, received) = queues.split_once(':')?;
-        Some(Row {
-            local: address(local)?,
-            remote: address(remote)?,
-            state: state.to_owned(),
-            to_send: u64::from_str_radix(to_send, 16).ok()?,
-            received: u64::from_str_radix(received, 16).ok()?,
-            inode: inode.to_owned(),
-        })
-    }
-
-    /// The IP as 32-bit words in hexadecimal, each in this machine's byte order. An IPv4 address that a
-    /// socket of both families has (`::ffff:127.0.0.1`) counts as the IPv4 address that it is.
-    fn address(text: &str) -> Option<SocketAddr> {
-        let (ip, port) = text.split_once(':')?;
-        let word = |word: &[u8]| u32::from_str_radix(str::from_utf8(word).ok()?, 16).ok();
-        let words: Option<Vec<u32>> = ip.as_bytes().chunks(8).map(word).collect();
-        let bytes: Vec<u8> = words?.into_iter().flat_map(u32::to_ne_bytes).collect();
-        let ip: IpAddr = match bytes.len() {
-            4 => <[u8; 4]>::try_from(bytes).ok()?.into(),
-            16 => <[u8; 16]>::try_from(bytes).ok()?.into(),
-            _ => return None,
-        };
-        Some((ip.to_canonical(), u16::from_str_radix(port, 16).ok()?).into())
+    fn number(bytes: &[u8], at: usize) -> Option<u32> {
+        let number = bytes.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_ne_bytes(number))
     }
 }
 
@@ -187,14 +256,16 @@ mod tests {
 
     #[test]
     fn what_was_sent_is_unread_until_it_is_read() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let server = listener.local_addr().expect("it is bound");
-        let mut stream = TcpStream::connect(server).expect("it listens");
-        let client = stream.local_addr().expect("it is bound");
-        stream.write_all(b"hello").expect("it is taken");
-        assert_eq!(unread(client, server), Some(5));
-        let (mut accepted, _) = listener.accept().expect("a client");
-        accepted.read_exact(&mut [0; 3]).expect("it was sent");
-        assert_eq!(unread(client, server), Some(2));
+        for bind in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(bind).expect("a free port");
+            let server = listener.local_addr().expect("it is bound");
+            let mut stream = TcpStream::connect(server).expect("it listens");
+            let client = stream.local_addr().expect("it is bound");
+            stream.write_all(b"hello").expect("it is taken");
+            assert_eq!(unread(client, server), Some(5));
+            let (mut accepted, _) = listener.accept().expect("a client");
+            accepted.read_exact(&mut [0; 3]).expect("it was sent");
+            assert_eq!(unread(client, server), Some(2));
+        }
     }
 }

@@ -329,12 +329,13 @@ fn wait_until_ready(program: &Program, process: &Process, told: SocketAddr) -> S
         Err(trouble) => never_ready(trouble, process).raise(),
     };
     // A program that says so a moment too early is not worse than one that says so in time.
-    let wrong = || listens_elsewhere(told, address, Some(process.id));
     let deadline = Instant::now() + DYING;
-    let right = process
-        .output
-        .wait(deadline, TICK, |_| wrong().is_none().then_some(()));
-    match wrong().filter(|_| right.is_none()) {
+    let mut wrong = None;
+    process.output.wait(deadline, TICK, |_| {
+        wrong = listens_elsewhere(told, address, Some(process.id));
+        wrong.is_none().then_some(())
+    });
+    match wrong {
         Some(failure) => failure.raise(),
         None => address,
     }
