@@ -108,6 +108,10 @@ pub enum What {
     },
     /// The harness asked the server to end.
     AskedToEnd,
+    /// The harness stopped the clock for the server: nothing it does happens until it is thawed.
+    Frozen,
+    /// The server goes on.
+    Thawed,
     /// The harness ended the server.
     Stopped,
     /// More happened than is worth keeping.
@@ -212,6 +216,8 @@ impl What {
                 format!("{dim}(the same {} times more){dim:#}", thousands(*times))
             }
             Self::Ended { how } => format!("{dim}({how}){dim:#}"),
+            Self::Frozen => format!("{dim}(frozen: SIGSTOP){dim:#}"),
+            Self::Thawed => format!("{dim}(goes on: SIGCONT){dim:#}"),
             Self::AskedToEnd => format!("{dim}(asked to end: SIGTERM){dim:#}"),
             Self::Stopped => format!("{dim}(stopped by the harness){dim:#}"),
             Self::Omitted { events } => {
@@ -253,6 +259,7 @@ pub(crate) struct Recorder(Arc<Mutex<Record>>);
 
 #[derive(Debug)]
 struct Record {
+    live: bool,
     zero: Instant,
     ready: bool,
     said: Kept,
@@ -313,10 +320,12 @@ impl Kept {
 }
 
 impl Recorder {
-    pub fn new() -> Self {
+    /// A new record; a `live` one prints each row as it comes.
+    pub fn new(live: bool) -> Self {
         let record = Record {
+            live,
             zero: Instant::now(),
-            ready: false,
+            ready: live,
             said: Kept::default(),
             printed: Kept::default(),
             last_printed: None,
@@ -383,9 +392,31 @@ impl Recorder {
 impl Record {
     fn number(&mut self, client: Option<String>, what: What) -> Recorded {
         self.count += 1;
+        let at = Instant::now();
+        if self.live {
+            let ms = at.duration_since(self.zero).as_secs_f64() * 1e3;
+            let event = Event { ms, client, what };
+            let names: Vec<&str> = event.client.as_deref().into_iter().collect();
+            let mut row = String::new();
+            write_row(
+                &mut row,
+                &event,
+                &names,
+                &event.what.left(),
+                Some(&event.what),
+            );
+            anstream::print!("{row}");
+            let Event { client, what, .. } = event;
+            return Recorded {
+                number: self.count,
+                at,
+                client,
+                what,
+            };
+        }
         Recorded {
             number: self.count,
-            at: Instant::now(),
+            at,
             client,
             what,
         }

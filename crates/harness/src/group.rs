@@ -154,9 +154,9 @@ done
             Ok(Self { child })
         }
 
-        /// Sends SIGTERM to the group, as a terminal or a service manager does.
-        pub fn ask_to_end(&self) -> io::Result<()> {
-            Ok(kill_process_group(pid(self.id()), Signal::TERM)?)
+        /// Sends a signal to the group.
+        pub fn signal(&self, signal: Signal) -> io::Result<()> {
+            Ok(kill_process_group(pid(self.id()), signal)?)
         }
 
         /// Ends the program, its group and strays. An error means that there is nothing left to end.

@@ -21,6 +21,10 @@ mod elsewhere {
     pub fn asleep(_process: u32) -> Option<bool> {
         None
     }
+
+    pub fn descriptors(_process: u32) -> Option<usize> {
+        None
+    }
 }
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::*;
@@ -38,26 +42,31 @@ mod linux {
     /// none, those where it receives datagrams. `None` if the kernel does not say.
     pub fn listeners(group: u32) -> Option<Vec<SocketAddr>> {
         // Nearly always the leader holds the socket, and looking at every process takes a while.
-        let leader = bound(&sockets(group).unwrap_or_default());
+        let leader = bound(&sockets(group).unwrap_or_default())?;
         if !leader.is_empty() {
             return Some(leader);
         }
-        let members: Option<Vec<_>> = members(group).map(sockets).collect();
-        Some(bound(&members?.into_iter().flatten().collect()))
+        // Some may end meanwhile; if none can be looked into, they are somebody else's.
+        let members: Vec<HashSet<u32>> = members(group).filter_map(sockets).collect();
+        (!members.is_empty()).then(|| bound(&members.into_iter().flatten().collect()))?
     }
 
     /// Where these sockets listen.
-    fn bound(inodes: &HashSet<u32>) -> Vec<SocketAddr> {
+    fn bound(inodes: &HashSet<u32>) -> Option<Vec<SocketAddr>> {
         for (protocol, state) in [(TCP, LISTEN), (UDP, UNCONNECTED)] {
-            let sockets = [INET, INET6].map(|family| ask(family, protocol, &Query::State(state)));
-            let sockets = sockets.into_iter().flatten().flatten();
-            let held = sockets.filter(|socket| inodes.contains(&socket.inode));
-            let found: BTreeSet<SocketAddr> = held.map(|socket| socket.local).collect();
+            let mut found = BTreeSet::new();
+            for family in [INET, INET6] {
+                let sockets = ask(family, protocol, &Query::State(state))?;
+                let held = sockets
+                    .into_iter()
+                    .filter(|socket| inodes.contains(&socket.inode));
+                found.extend(held.map(|socket| socket.local));
+            }
             if !found.is_empty() {
-                return found.into_iter().collect();
+                return Some(found.into_iter().collect());
             }
         }
-        Vec::new()
+        Some(Vec::new())
     }
 
     /// How many bytes from `client` have not been read by `server`, those on the way included.
@@ -77,6 +86,11 @@ mod linux {
         let stat = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("stat")).ok();
         let sleeps = |stat: String| fields(&stat).is_some_and(|fields| fields[0] == "S");
         Some(threads.flatten().filter_map(stat).all(sleeps))
+    }
+
+    /// How many descriptors a process has open.
+    pub fn descriptors(process: u32) -> Option<usize> {
+        Some(fs::read_dir(format!("/proc/{process}/fd")).ok()?.count())
     }
 
     /// The process group of a process.

@@ -256,7 +256,7 @@ mod tests {
         let output = Output::reading(
             std::io::Cursor::new(flood),
             std::io::empty(),
-            &Recorder::new(),
+            &Recorder::new(false),
         );
         let output = output.expect("a thread");
         let deadline = Instant::now() + Duration::from_secs(5);

@@ -93,13 +93,13 @@ impl Process {
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
-    /// Asks the program to end, as a terminal or a service manager does: SIGTERM. Windows has no such signal.
+    /// Sends a signal to the program's group, and says so in the conversation.
     #[cfg(unix)]
-    pub fn terminate(&self) {
-        self.recorder.server(What::AskedToEnd);
-        if let Err(error) = self.group().ask_to_end() {
-            cannot_judge(format!("cannot send SIGTERM: {error}"));
+    pub fn signal(&self, signal: rustix::process::Signal, what: What) {
+        if let Err(error) = self.group().signal(signal) {
+            cannot_judge(format!("cannot send {signal:?}: {error}"));
         }
+        self.recorder.server(what);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What to start: the package's own binary, or any program in any language.
 
 use std::ffi::OsStr;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ pub struct Program {
     words: Vec<String>,
     /// Whether it keeps to the contract of this course, and so prints a ready line.
     pub(crate) promises_ready_line: bool,
+    /// A server that runs already, and is only talked to.
+    pub(crate) against: Option<SocketAddr>,
     pub(crate) seed: u64,
     pub(crate) recorder: Recorder,
     /// When the check is to be over.
@@ -36,8 +38,9 @@ impl Program {
         Self {
             words: words.into(),
             promises_ready_line: true,
+            against: None,
             seed: 0,
-            recorder: Recorder::new(),
+            recorder: Recorder::new(false),
             give_up: Instant::now() + CHECK,
         }
     }
@@ -65,11 +68,16 @@ impl Program {
         })
     }
 
+    /// The same command line for another binary.
+    pub(crate) fn replace_binary(&mut self, path: String) {
+        self.words[0] = path;
+    }
+
     /// The same program with a record and a time of its own, for one check.
     pub(crate) fn fresh(&self, seed: u64) -> Self {
         Self {
             seed,
-            recorder: Recorder::new(),
+            recorder: Recorder::new(self.against.is_some()),
             give_up: Instant::now() + CHECK,
             ..self.clone()
         }
@@ -91,11 +99,17 @@ impl Program {
     /// Runs a program that ends by itself, within 10 s.
     #[track_caller]
     pub fn run<S: AsRef<str>>(&self, arguments: &[S]) -> Finished {
+        self.run_at("127.0.0.1:0", arguments)
+    }
+
+    /// The same for a server that is not to start: it is told to listen on `address`, be it nonsense.
+    #[track_caller]
+    pub fn run_at<S: AsRef<str>>(&self, address: &str, arguments: &[S]) -> Finished {
         let arguments: Vec<String> = arguments
             .iter()
             .map(|argument| argument.as_ref().to_owned())
             .collect();
-        let process = self.spawn((Ipv4Addr::LOCALHOST, 0).into(), &arguments);
+        let process = self.spawn(address, &arguments);
         let Some(ended) = process.wait(Instant::now() + RUN) else {
             let got = format!("still running after {} s", RUN.as_secs());
             Failure::new("a program that ends by itself", got).raise();
@@ -112,7 +126,10 @@ impl Program {
         }
     }
 
-    pub(crate) fn spawn(&self, bind: SocketAddr, arguments: &[String]) -> Process {
+    pub(crate) fn spawn(&self, address: &str, arguments: &[String]) -> Process {
+        if self.against.is_some() {
+            skip("it starts the program itself, and here one is running already");
+        }
         if !arguments.is_empty() && !self.words.iter().any(|word| word == "{args}") {
             let needed = arguments.join(" ");
             skip(format!(
@@ -121,7 +138,7 @@ impl Program {
         }
         let words = self.words.iter().flat_map(|word| match word.as_str() {
             "{args}" => arguments.to_vec(),
-            word => vec![fill(word, bind)],
+            word => vec![fill(word, address)],
         });
         let words: Vec<String> = words.collect();
         let command = shlex::try_join(words.iter().map(|word| file_name(word))).unwrap_or_default();
@@ -130,10 +147,11 @@ impl Program {
     }
 }
 
-fn fill(word: &str, bind: SocketAddr) -> String {
-    let word = word.replace("{addr}", &bind.to_string());
-    word.replace("{host}", &bind.ip().to_string())
-        .replace("{port}", &bind.port().to_string())
+fn fill(word: &str, address: &str) -> String {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let word = word.replace("{addr}", address);
+    word.replace("{host}", host).replace("{port}", port)
 }
 
 /// The path of a build is nobody's business in a transcript.
@@ -183,6 +201,20 @@ impl Finished {
     #[track_caller]
     pub fn expect_stderr(self, expected: &str) -> Self {
         expect_text("stderr", expected, &self.stderr);
+        self
+    }
+
+    /// Fails unless a line on standard error begins with `beginning`.
+    #[track_caller]
+    pub fn expect_complaint(self, beginning: &str) -> Self {
+        if !self.stderr.lines().any(|line| line.starts_with(beginning)) {
+            let expected = format!("a line on stderr that begins with \"{beginning}\"");
+            let got = match self.last_words.as_str() {
+                "" => "nothing on stderr",
+                words => words,
+            };
+            Failure::new(expected, got).raise();
+        }
         self
     }
 

@@ -15,6 +15,9 @@ pub struct Report {
     pub suite: String,
     /// What was random came from this number; `--seed` gives it again.
     pub seed: u64,
+    /// The word that whoever asked for the report gave: the report is no forgery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
     /// Every check that was asked for, in the suite's order.
     pub checks: Vec<Judged>,
 }
@@ -76,22 +79,31 @@ impl Judged {
     ///
     /// The text has colour codes; print it with `anstream`, which removes them where they do not belong.
     pub fn render(&self) -> String {
-        let (mark, colour) = self.verdict.mark();
-        let bold = Style::new().bold();
-        let points = match (self.got, self.points) {
-            (Some(got), Some(points)) => format!("   {got} of {points}"),
-            _ => String::new(),
-        };
-        let mut text = format!(
-            "{colour}{mark}{colour:#} {bold}{}{bold:#}{points}\n\n",
-            self.title
-        );
+        let mut text = self.heading() + "\n";
         let explanation = self.explanation();
         if self.verdict != Verdict::Blocked && self.verdict != Verdict::Skipped {
             text += &self.conversation.render();
             text += if explanation.is_empty() { "" } else { "\n" };
         }
         text + &explanation
+    }
+
+    /// The same without the conversation.
+    pub fn render_briefly(&self) -> String {
+        self.heading() + &self.explanation()
+    }
+
+    fn heading(&self) -> String {
+        let (mark, colour) = self.verdict.mark();
+        let bold = Style::new().bold();
+        let points = match (self.got, self.points) {
+            (Some(got), Some(points)) => format!("   {got} of {points}"),
+            _ => String::new(),
+        };
+        format!(
+            "{colour}{mark}{colour:#} {bold}{}{bold:#}{points}\n",
+            self.title
+        )
     }
 
     /// What was expected, what came, why it matters, where to read on, how to see it again. Plain text.

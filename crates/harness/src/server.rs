@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use rustix::process::Signal;
+
 use crate::bytes::escape_controls;
 use crate::client::{Client, Refusal, Target};
 use crate::conversation::{Conversation, What, shorten};
-use crate::failure::{Failure, cannot_judge};
+use crate::failure::{Failure, skip};
 use crate::kernel;
 use crate::output::{Lines, READY, Stream};
 use crate::peer::Peer;
@@ -42,14 +45,20 @@ pub struct Server {
 impl Server {
     #[track_caller]
     pub(crate) fn start(program: Program, told: SocketAddr, arguments: Vec<String>) -> Self {
-        let process = program.spawn(told, &arguments);
-        let address = wait_until_ready(&program, &process, told);
+        let (process, address) = match program.against {
+            Some(address) => (None, address),
+            None => {
+                let process = program.spawn(&told.to_string(), &arguments);
+                let address = wait_until_ready(&program, &process, told);
+                (Some(process), address)
+            }
+        };
         Self {
             program,
             told,
             arguments,
             address: Mutex::new(address),
-            process: Mutex::new(Some(process)),
+            process: Mutex::new(process),
         }
     }
 
@@ -128,7 +137,7 @@ impl Server {
     pub fn expect_line(&self, expected: &str) {
         let process = self.process();
         let Some(process) = process.as_ref() else {
-            cannot_judge("the check asks a stopped server for a line");
+            skip("only a server that the harness has started can be heard");
         };
         let mut passed = VecDeque::new();
         let found = process
@@ -178,11 +187,12 @@ impl Server {
         }
     }
 
-    /// Asks the program to end (SIGTERM) and fails unless it does within 2 s. Skips the check on Windows.
+    /// Asks the program to end (SIGTERM, as a terminal or a service manager does) and fails unless it
+    /// does within 2 s. Skips the check on Windows, which has no such signal.
     #[track_caller]
     pub fn terminate(&self) {
         #[cfg(not(unix))]
-        crate::failure::skip("this system has no SIGTERM");
+        skip("this system has no SIGTERM");
         #[cfg(unix)]
         {
             let process = self.process().take();
@@ -193,15 +203,84 @@ impl Server {
                     .entries(process.last_words().map(|words| ("stderr", words)))
                     .raise();
             }
-            process.terminate();
+            process.signal(Signal::TERM, What::AskedToEnd);
             if process.wait(Instant::now() + ANSWER_WITHIN).is_none() {
-                Failure::new(
-                    "a server that ends when it is asked to (SIGTERM)",
-                    "still running after 2 s",
-                )
-                .raise();
+                let expected = "a server that ends when it is asked to (SIGTERM)";
+                Failure::new(expected, "still running after 2 s").raise();
             }
         }
+    }
+
+    /// Stops the clock for the server while `meanwhile` happens (SIGSTOP, SIGCONT; signal(7)): the kernel
+    /// goes on letting clients in, taking what they send and noting that they left, and the server finds
+    /// it all when it goes on. What is otherwise a matter of luck is certain. Skips the check on Windows.
+    #[track_caller]
+    pub fn frozen<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
+        #[cfg(not(unix))]
+        skip("this system cannot stop a process for a while");
+        #[cfg(unix)]
+        {
+            let signal = |signal, what| match self.process().as_ref() {
+                Some(process) => process.signal(signal, what),
+                None => skip("only a server that the harness has started can be frozen"),
+            };
+            signal(Signal::STOP, What::Frozen);
+            let result = meanwhile();
+            signal(Signal::CONT, What::Thawed);
+            result
+        }
+    }
+
+    /// Fails unless the server sleeps within 2 s: it has nothing to do, and uses no processor for it.
+    /// Skips the check where the system does not tell.
+    #[track_caller]
+    pub fn expect_asleep(&self) {
+        let asleep =
+            self.ask_kernel(|process| kernel::asleep(process).map(|asleep| asleep.then_some(())));
+        if asleep.is_none() {
+            let got = "a thread that runs on and on: it asks again and again instead of waiting";
+            Failure::new("a server that sleeps while there is nothing to do", got).raise();
+        }
+    }
+
+    /// How many descriptors the server has open. Skips the check where the system does not tell.
+    pub fn descriptors(&self) -> usize {
+        self.ask_kernel(|process| kernel::descriptors(process).map(Some))
+            .unwrap_or_default()
+    }
+
+    /// Fails unless the server has no more than `count` descriptors open, within 2 s.
+    #[track_caller]
+    pub fn expect_descriptors(&self, count: usize) {
+        let few = |open: usize| (open <= count).then_some(());
+        if self
+            .ask_kernel(|process| kernel::descriptors(process).map(few))
+            .is_none()
+        {
+            let got = format!("{} that are still open", self.descriptors());
+            Failure::new(
+                format!("at most {count} open descriptors, as before these clients"),
+                got,
+            )
+            .raise();
+        }
+    }
+
+    /// Asks until there is an answer, for 2 s at most. `None` is no answer yet; the inner one of `answer`
+    /// is its own.
+    fn ask_kernel<T>(&self, answer: impl Fn(u32) -> Option<Option<T>>) -> Option<T> {
+        let process = self.process();
+        let Some(process) = process.as_ref() else {
+            skip("only a server that the harness has started can be looked into");
+        };
+        process
+            .output
+            .wait(Instant::now() + ANSWER_WITHIN, TICK, |_| {
+                match answer(process.id) {
+                    Some(answer) => answer,
+                    None => skip("this system does not tell what a process is doing"),
+                }
+            })
     }
 
     /// Ends the server at once, as a power cut would.
@@ -214,9 +293,12 @@ impl Server {
     /// Ends the server at once and starts it again on the address it had.
     #[track_caller]
     pub fn restart(&self) {
+        if self.program.against.is_some() {
+            skip("only a server that the harness has started can be started again");
+        }
         self.stop();
         let told = self.address();
-        let process = self.program.spawn(told, &self.arguments);
+        let process = self.program.spawn(&told.to_string(), &self.arguments);
         let address = wait_until_ready(&self.program, &process, told);
         *self.process() = Some(process);
         *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;

@@ -126,6 +126,7 @@ impl Check {
 pub struct Suite {
     package: String,
     program: Program,
+    replay: Option<String>,
     /// What `--server` said, if it said something.
     command_line: Option<String>,
     checks: Vec<Check>,
@@ -149,9 +150,21 @@ struct Options {
     #[arg(long, value_name = "CMD")]
     server: Option<String>,
 
+    /// Talk to a server that runs already, and print as it goes
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "server")]
+    against: Option<SocketAddr>,
+
+    /// Drive this binary instead of the package's own
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["server", "against"])]
+    program: Option<String>,
+
     /// Write the result to this file, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+
+    /// Read a word from standard input and put it in the report
+    #[arg(long, requires = "report")]
+    seal: bool,
 
     /// Repeat what was random in an earlier run
     #[arg(long, value_name = "N")]
@@ -164,6 +177,7 @@ impl Suite {
         Self {
             package: package.to_owned(),
             program: Program::new(path),
+            replay: None,
             command_line: None,
             checks: Vec::new(),
         }
@@ -175,6 +189,14 @@ impl Suite {
             program: Program::without_address(path),
             ..Self::new(package, path)
         }
+    }
+
+    /// The command that plays one check again: `{check}` and `{seed}` are filled in. If it is not given,
+    /// that is `cargo test`.
+    #[must_use]
+    pub fn replayed_by(mut self, command: &str) -> Self {
+        self.replay = Some(command.to_owned());
+        self
     }
 
     /// Adds a check.
@@ -197,6 +219,10 @@ impl Suite {
         // A check mostly waits.
         options.test.test_threads.get_or_insert(4);
         self.command_line = options.server.take();
+        if let Some(path) = options.program.take() {
+            self.program.replace_binary(path);
+        }
+        self.program.against = options.against;
         if let Some(command_line) = &self.command_line {
             match Program::from_command_line(command_line) {
                 Ok(program) => self.program = program,
@@ -212,8 +238,9 @@ impl Suite {
         let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
         let mut session = Session::new(self, seed);
         session.select(&options);
+        session.seal = options.seal.then(seal);
         let session = Arc::new(session);
-        let status = if options.show {
+        let status = if options.show || options.against.is_some() {
             session.show()
         } else {
             session.test(&options.test)
@@ -242,6 +269,7 @@ impl Suite {
 struct Session {
     suite: Suite,
     seed: u64,
+    seal: Option<String>,
     /// The checks that are asked for.
     selected: Vec<usize>,
     /// For each check the earlier one that it stands on.
@@ -277,6 +305,7 @@ impl Session {
             judged: checks.iter().map(|_| OnceLock::new()).collect(),
             suite,
             seed,
+            seal: None,
         }
     }
 
@@ -315,7 +344,10 @@ impl Session {
             return ExitCode::from(2);
         }
         for judged in self.judge_selected() {
-            anstream::println!("{}", judged.render());
+            match self.suite.program.against {
+                Some(_) => anstream::println!("{}", judged.render_briefly()), // the rest was printed as it came
+                None => anstream::println!("{}", judged.render()),
+            }
         }
         anstream::println!("{}   (seed {})", self.report().summary(), self.seed);
         self.status()
@@ -335,6 +367,7 @@ impl Session {
         Report {
             suite: self.suite.package.clone(),
             seed: self.seed,
+            seal: self.seal.clone(),
             checks,
         }
     }
@@ -401,15 +434,29 @@ impl Session {
             .unwrap_or_default();
         // Cargo names a test program after its target and a hash.
         let target = stem.rsplit_once('-').map_or(stem, |(target, _)| target);
-        let (package, name, seed) = (&self.suite.package, check.name(), self.seed);
-        let mut command = format!(
-            "cargo test -p {package} --test {target} -- --show --exact {name} --seed {seed}"
+        let package = &self.suite.package;
+        let own = format!(
+            "cargo test -p {package} --test {target} -- --show --exact {{check}} --seed {{seed}}"
         );
+        let command = self.suite.replay.as_ref().unwrap_or(&own);
+        let mut command = command
+            .replace("{check}", &check.name())
+            .replace("{seed}", &self.seed.to_string());
         if let Some(Ok(server)) = self.suite.command_line.as_deref().map(shlex::try_quote) {
             command += &format!(" --server {server}");
         }
         command
     }
+}
+
+/// The word that proves to whoever started this program that the report is its own. No server can
+/// know it: it is gone from the input, and on Linux nobody may look into this program's memory.
+fn seal() -> String {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    let mut word = String::new();
+    let _ = io::stdin().read_line(&mut word); // without a word there is no proof
+    word.trim_end().to_owned()
 }
 
 /// How a check went, before there is a word on it.

@@ -1,7 +1,7 @@
 //! What the harness does besides catching bad servers: every way to talk, every way to be run, and
 //! leaving nothing behind.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Output, Stdio};
@@ -24,6 +24,8 @@ pub fn trials() -> Vec<Trial> {
         Trial::test("the_same_seed_gives_the_same_numbers", same_seed),
         Trial::test("the_report_is_the_same_as_json", report_as_json),
         Trial::test("show_prints_the_conversation", show),
+        Trial::test("a_server_that_runs_already_is_talked_to", against),
+        Trial::test("a_report_is_sealed", seal),
         Trial::test("a_blocked_check_alone_is_no_success", blocked_alone),
     ];
     let mut trials: Vec<Trial> = talks.into_iter().chain(others).collect();
@@ -50,7 +52,17 @@ pub fn trials() -> Vec<Trial> {
 /// What is tested, the server that it is tested on, and the check that passes.
 type Talk = (&'static str, &'static str, fn(&Server));
 
-const CONVERSATIONS: [Talk; 7] = [
+const CONVERSATIONS: [Talk; 8] = [
+    (
+        "a_frozen_server_finds_it_all_at_once",
+        "answers_each_read",
+        |server| {
+            let client = server.connect().send("1").expect("1;");
+            let client = server.frozen(|| client.send("he").send("llo"));
+            client.expect("5;").finish_sending().expect_end();
+            server.expect_asleep();
+        },
+    ),
     ("pieces_arrive_apart", "answers_each_read", |server| {
         let client = server.connect().send_byte_by_byte("hello");
         client
@@ -287,6 +299,45 @@ fn untimed(json: &str) -> String {
         .lines()
         .filter(|line| !line.trim_start().starts_with("\"ms\": "));
     normalised(&lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The word that comes in goes into the report, and to nobody else.
+fn seal() -> Result<(), Failed> {
+    let file = std::env::current_exe()?.with_extension(format!("{}.sealed", std::process::id()));
+    let mut demo = demo_command(&["--exact", "greets", "--seal", "--report"])?;
+    let demo = demo.arg(&file).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut demo = demo.spawn()?;
+    demo.stdin
+        .take()
+        .ok_or("no stdin")?
+        .write_all(b"a secret\n")?;
+    assert!(demo.wait()?.success());
+    let report: Report = serde_json::from_slice(&std::fs::read(&file)?)?;
+    std::fs::remove_file(&file)?;
+    assert_eq!(report.seal.as_deref(), Some("a secret"));
+    Ok(())
+}
+
+fn against() -> Result<(), Failed> {
+    let check = Check::new("a server", |server| {
+        let address = server.address().to_string();
+        let arguments = ["--exact", "greets", "--against", &address];
+        let output = demo_command(&arguments).and_then(|mut demo| Ok(demo.output()?));
+        let output = output.expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success() && text.contains("\"hello\\n\" ──"),
+            "{text}"
+        );
+    });
+    let report = suite().check(check.arguments(["--be", "honest"])).judge(7);
+    assert_eq!(
+        report.checks[0].verdict,
+        Verdict::Passed,
+        "{}",
+        report.checks[0].message
+    );
+    Ok(())
 }
 
 fn show() -> Result<(), Failed> {

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 /// The name of a bad server, and the check that it fails.
 type BadServer = (&'static str, fn(&Server));
 
-const BAD_SERVERS: [BadServer; 22] = [
+const BAD_SERVERS: [BadServer; 24] = [
     ("never_ready", hello),
     ("exits", hello),
     ("killed_by_a_signal", hello),
@@ -64,6 +64,12 @@ const BAD_SERVERS: [BadServer; 22] = [
         server.terminate();
     }),
     ("dies_after_the_answer", hello),
+    ("spins", Server::expect_asleep),
+    ("keeps_connections", |server| {
+        let before = server.descriptors();
+        (0..5).for_each(|_| hello(server));
+        server.expect_descriptors(before);
+    }),
     ("binds_every_address", Server::expect_listens_as_told),
     ("leaves_a_grandchild", hello),
     ("ignores_sigterm", Server::terminate),
@@ -223,6 +229,7 @@ fn normalised(text: &str) -> String {
         ("status 3 after ", digits, "N"),
         ("(SIGKILL) after ", digits, "N"),
         ("main.rs:", digits, "LINE"),
+        ("at most ", digits, "N"),
         ("servers.rs:", |c| c.is_ascii_digit() || c == ':', "LINE"),
         ("'main' (", digits, "ID"),
         ("bad_servers-", |c| c.is_ascii_hexdigit(), "HASH"),

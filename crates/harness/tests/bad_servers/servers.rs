@@ -1,7 +1,7 @@
 //! Deliberately bad servers, and a few good ones: this test program, started again as `--bind ADDRESS --be NAME`.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio, exit};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const ANSWER: &[u8] = b"received: hello\n";
 
 type BadServer = fn(bind: &str) -> io::Result<()>;
 
-const SERVERS: [(&str, BadServer); 33] = [
+const SERVERS: [(&str, BadServer); 35] = [
     ("honest", |bind| serve(&listen(bind)?, ANSWER)),
     ("silent_start", |bind| {
         serve(&TcpListener::bind(bind)?, ANSWER)
@@ -126,6 +126,26 @@ const SERVERS: [(&str, BadServer); 33] = [
             while let count @ 1.. = client.read(&mut buffer)? {
                 write!(client, "{count};")?;
             }
+        }
+    }),
+    ("spins", |bind| {
+        let listener = listen(bind)?;
+        listener.set_nonblocking(true)?;
+        loop {
+            if let Ok((mut client, _)) = listener.accept() {
+                client.set_nonblocking(false)?;
+                serve_one(&mut client, ANSWER)?;
+            }
+        }
+    }),
+    ("keeps_connections", |bind| {
+        let listener = listen(bind)?;
+        let mut kept = Vec::new();
+        loop {
+            let (mut client, _) = listener.accept()?;
+            serve_one(&mut client, ANSWER)?;
+            client.shutdown(Shutdown::Both)?;
+            kept.push(client);
         }
     }),
     ("resets_every_client", |bind| {
