@@ -264,8 +264,6 @@ struct Record {
     ready: bool,
     said: Kept,
     printed: Kept,
-    /// What the server printed last, which need not be kept twice.
-    last_printed: Option<What>,
     count: usize,
 }
 
@@ -283,6 +281,8 @@ struct Recorded {
     at: Instant,
     client: Option<String>,
     what: What,
+    /// How many times the same was printed once more.
+    again: usize,
 }
 
 impl Kept {
@@ -302,20 +302,34 @@ impl Kept {
         self.tail.back_mut().or(self.head.last_mut())
     }
 
+    /// All that is kept, with a word on what is not.
     fn events(&self) -> Vec<Recorded> {
-        let mut events = self.head.clone();
+        let mut events = Vec::new();
         if let Some(next) = self.tail.front().filter(|_| self.omitted > 0) {
-            let events_omitted = What::Omitted {
+            events.push(next.with(What::Omitted {
                 events: self.omitted,
-            };
-            events.push(Recorded {
-                what: events_omitted,
-                client: None,
-                ..next.clone()
-            });
+            }));
         }
-        events.extend(self.tail.iter().cloned());
+        for recorded in self.head.iter().chain(&self.tail) {
+            events.push(recorded.clone());
+            if recorded.again > 0 {
+                events.push(recorded.with(What::Again {
+                    times: recorded.again,
+                }));
+            }
+        }
         events
+    }
+}
+
+impl Recorded {
+    /// A word of ours, in the place of this.
+    fn with(&self, what: What) -> Self {
+        Self {
+            what,
+            client: None,
+            ..self.clone()
+        }
     }
 }
 
@@ -328,7 +342,6 @@ impl Recorder {
             ready: live,
             said: Kept::default(),
             printed: Kept::default(),
-            last_printed: None,
             count: 0,
         };
         Self(Arc::new(Mutex::new(record)))
@@ -345,17 +358,12 @@ impl Recorder {
             record.ready = true;
             record.zero = Instant::now();
         }
-        if record.last_printed.as_ref() != Some(&what) {
-            record.last_printed = Some(what.clone());
-            let recorded = record.number(None, what);
-            record.printed.push(recorded);
-        } else if let Some(What::Again { times }) =
-            record.printed.last_mut().map(|last| &mut last.what)
-        {
-            *times += 1;
-        } else {
-            let recorded = record.number(None, What::Again { times: 1 });
-            record.printed.push(recorded);
+        match record.printed.last_mut() {
+            Some(last) if last.what == what => last.again += 1,
+            _ => {
+                let recorded = record.number(None, what);
+                record.printed.push(recorded);
+            }
         }
     }
 
@@ -392,33 +400,28 @@ impl Recorder {
 impl Record {
     fn number(&mut self, client: Option<String>, what: What) -> Recorded {
         self.count += 1;
-        let at = Instant::now();
+        let (number, at) = (self.count, Instant::now());
         if self.live {
             let ms = at.duration_since(self.zero).as_secs_f64() * 1e3;
-            let event = Event { ms, client, what };
-            let names: Vec<&str> = event.client.as_deref().into_iter().collect();
-            let mut row = String::new();
-            write_row(
-                &mut row,
-                &event,
-                &names,
-                &event.what.left(),
-                Some(&event.what),
-            );
-            anstream::print!("{row}");
-            let Event { client, what, .. } = event;
-            return Recorded {
-                number: self.count,
-                at,
-                client,
-                what,
+            let event = Event {
+                ms,
+                client: client.clone(),
+                what: what.clone(),
             };
+            anstream::print!(
+                "{}",
+                Conversation {
+                    events: vec![event]
+                }
+                .render()
+            );
         }
         Recorded {
-            number: self.count,
+            number,
             at,
             client,
             what,
+            again: 0,
         }
     }
 }

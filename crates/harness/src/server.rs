@@ -145,13 +145,16 @@ impl Server {
             .wait(Instant::now() + ANSWER_WITHIN, TICK, |lines| {
                 next_lines(lines).find_map(|line| {
                     let found = line == expected;
-                    passed.push_back(shorten(&line));
+                    passed.push_back(line);
                     passed.drain(..passed.len().saturating_sub(PASSED));
                     found.then_some(())
                 })
             });
         if found.is_none() {
-            let got: Vec<String> = passed.iter().map(|line| format!("\"{line}\"")).collect();
+            let got: Vec<String> = passed
+                .iter()
+                .map(|line| format!("\"{}\"", shorten(line)))
+                .collect();
             let got = if got.is_empty() {
                 "no further line".to_owned()
             } else {

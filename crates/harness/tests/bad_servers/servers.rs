@@ -173,7 +173,7 @@ const SERVERS: [(&str, BadServer); 35] = [
     ("floods_stdout", |bind| {
         let listener = listen(bind)?;
         let mut stdout = io::stdout().lock();
-        (0..300_000).try_for_each(|number| writeln!(stdout, "line {number} of far too many"))?;
+        (0..100_000).try_for_each(|number| writeln!(stdout, "line {number} of far too many"))?;
         serve(&listener, b"received: hallo\n")
     }),
     ("prints_invalid_utf8", |bind| {
