@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use harness::{Check, Suite, Verdict};
 
-use crate::{Outcome, build, steps};
+use crate::{Outcome, build, catalog};
 
 /// How often a whole command is measured.
 const COMMANDS: usize = 5;
@@ -48,7 +48,10 @@ fn command(arguments: &[&str]) -> Result<Vec<Duration>> {
     let once = || {
         let started = Instant::now();
         let mut cargo = Command::new("cargo");
-        let output = cargo.args(arguments).current_dir(steps::root()).output()?;
+        let output = cargo
+            .args(arguments)
+            .current_dir(catalog::root())
+            .output()?;
         ensure!(
             output.status.success(),
             "`cargo {}` fails",

@@ -1,13 +1,15 @@
 //! Builds packages with cargo, and says what came out.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::steps;
+use crate::catalog;
 
 /// A program that cargo has built.
 pub struct Built {
@@ -20,6 +22,22 @@ pub struct Built {
     pub is_test: bool,
 }
 
+/// What came of building packages, one of which may fail while others do not.
+#[derive(Default)]
+pub struct Outcome {
+    pub built: Vec<Built>,
+    /// What the compiler said, by the folder of the package that it said it of.
+    pub said: HashMap<PathBuf, Said>,
+}
+
+/// What the compiler said of a package.
+#[derive(Default)]
+pub struct Said {
+    pub text: String,
+    /// Whether one of its words was an error.
+    pub failed: bool,
+}
+
 /// One line that cargo prints with `--message-format json`; see its reference, "External tools".
 #[derive(Deserialize)]
 struct Message {
@@ -27,6 +45,7 @@ struct Message {
     target: Option<Target>,
     profile: Option<Profile>,
     executable: Option<PathBuf>,
+    message: Option<Diagnostic>,
     #[serde(default)]
     fresh: bool,
 }
@@ -41,44 +60,97 @@ struct Profile {
     test: bool,
 }
 
-/// Runs a cargo command that builds, with a progress line, and returns the programs it built.
-pub fn cargo(arguments: &[&str]) -> Result<Vec<Built>> {
+#[derive(Deserialize)]
+struct Diagnostic {
+    level: String,
+    rendered: Option<String>,
+}
+
+/// The cargo that started this program, or the one in the PATH.
+fn command(folder: &Path) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.current_dir(folder);
+    cargo
+}
+
+const NO_CARGO: &str =
+    "cannot run cargo\nhint: is Rust installed, and cargo in the PATH? see https://rustup.rs";
+
+/// Runs a cargo command that builds, with a progress line, and returns the programs it built. What the
+/// compiler says goes to the terminal.
+pub fn cargo(arguments: &[&str]) -> Result<Vec<Built>> {
+    let mut cargo = command(catalog::root());
     cargo
         .args(arguments)
         .args(["--quiet", "--message-format", "json-render-diagnostics"]);
+    let mut cargo = cargo.stdout(Stdio::piped()).spawn().context(NO_CARGO)?;
+    let outcome = read_messages(cargo.stdout.take().context("cargo has no output")?)?;
+    if !cargo.wait()?.success() {
+        bail!("this does not build\nhint: mend what is named above, then try again");
+    }
+    Ok(outcome.built)
+}
+
+/// Runs a cargo command that builds packages of the workspace in `folder`, as many as build. What the
+/// compiler says is kept, in colour if that is wanted.
+pub fn cargo_in(folder: &Path, arguments: &[&str], colour: bool) -> Result<Outcome> {
+    let format = if colour {
+        "json-diagnostic-rendered-ansi"
+    } else {
+        "json"
+    };
+    let mut cargo = command(folder);
+    cargo
+        .args(arguments)
+        .args(["--quiet", "--message-format", format]);
     let mut cargo = cargo
-        .current_dir(steps::root())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
-        .context("cannot run cargo")?;
+        .context(NO_CARGO)?;
+    let mut stderr = cargo.stderr.take().context("cargo has no output")?;
+    let words = thread::spawn(move || io::read_to_string(&mut stderr));
+    let outcome = read_messages(cargo.stdout.take().context("cargo has no output")?)?;
+    let words = words
+        .join()
+        .map_or(String::new(), Result::unwrap_or_default);
+    if !cargo.wait()?.success() && !outcome.said.values().any(|said| said.failed) {
+        bail!("cargo fails\n{}", words.trim_end());
+    }
+    Ok(outcome)
+}
+
+fn read_messages(stdout: ChildStdout) -> Result<Outcome> {
     let mut progress = Progress::start();
-    let mut built = Vec::new();
-    for line in BufReader::new(cargo.stdout.take().context("cargo has no output")?).lines() {
+    let mut outcome = Outcome::default();
+    for line in BufReader::new(stdout).lines() {
         let Ok(message) = serde_json::from_str::<Message>(&line?) else {
             continue; // not all that cargo prints is of this form
         };
         let (Some(manifest), Some(target)) = (message.manifest_path, message.target) else {
             continue;
         };
+        let folder = manifest.parent().unwrap_or(Path::new("")).to_owned();
+        if let Some(diagnostic) = message.message {
+            let said = outcome.said.entry(folder).or_default();
+            said.failed |= diagnostic.level.starts_with("error");
+            said.text.push_str(&diagnostic.rendered.unwrap_or_default());
+            continue;
+        }
         if !message.fresh {
             progress.show(&target.name);
         }
         if let Some(executable) = message.executable {
-            let folder = manifest.parent().unwrap_or(Path::new("")).to_owned();
-            built.push(Built {
+            let is_test = message.profile.is_some_and(|profile| profile.test);
+            outcome.built.push(Built {
                 folder,
                 target: target.name,
                 executable,
-                is_test: message.profile.is_some_and(|profile| profile.test),
+                is_test,
             });
         }
     }
-    drop(progress);
-    if !cargo.wait()?.success() {
-        bail!("this does not build\nhint: mend what is named above, then try again");
-    }
-    Ok(built)
+    Ok(outcome)
 }
 
 /// A line on a terminal that says how far the build is, and is gone when it is done.

@@ -1,35 +1,42 @@
 //! What changed between two steps.
 
+use std::fmt::Write;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use anyhow::Result;
 use similar::{ChangeTag, DiffOp, TextDiff};
 
-use crate::{Outcome, steps};
+use crate::Outcome;
+use crate::catalog::{self, Lesson};
 
 /// Prints how the source of one step differs from another's.
 pub fn run(from: &str, to: &str) -> Outcome {
-    let (from, to) = (steps::find(from)?, steps::find(to)?);
+    anstream::print!("{}", between(&catalog::step(from)?, &catalog::step(to)?)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How the source of one program differs from another's. Colours are in it: print with anstream.
+pub fn between(from: &Lesson, to: &Lesson) -> Result<String> {
     let (old, new) = (from.text()?, to.text()?);
     let (bold, dimmed) = (Style::new().bold(), Style::new().dimmed());
-    anstream::println!("{bold}--- {}\n+++ {}{bold:#}", from.source(), to.source());
+    let mut text = format!("{bold}--- {}\n+++ {}{bold:#}\n", from.source(), to.source());
     let diff = TextDiff::from_lines(&old, &new);
     for hunk in diff.unified_diff().iter_hunks() {
-        anstream::println!("{dimmed}{}{dimmed:#}", hunk.header());
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "{dimmed}{}{dimmed:#}", hunk.header());
         for change in hunk.iter_changes() {
             let (sign, style) = match change.tag() {
                 ChangeTag::Delete => ('-', AnsiColor::Red.on_default()),
                 ChangeTag::Insert => ('+', AnsiColor::Green.on_default()),
                 ChangeTag::Equal => (' ', Style::new()),
             };
-            anstream::println!(
-                "{style}{sign}{}{style:#}",
-                change.value().trim_end_matches('\n')
-            );
+            let line = change.value().trim_end_matches('\n');
+            let _ = writeln!(text, "{style}{sign}{line}{style:#}");
         }
     }
-    anstream::println!("{} changed lines", changed_lines(&old, &new));
-    Ok(ExitCode::SUCCESS)
+    let _ = writeln!(text, "{} changed lines", changed_lines(&old, &new));
+    Ok(text)
 }
 
 /// How many lines changed. A line that was replaced by another counts once.

@@ -1,22 +1,28 @@
-//! A step in the foreground.
+//! A step or an exercise in the foreground.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::Context;
 
-use crate::{Outcome, build, steps};
+use crate::catalog::Lesson;
+use crate::{Outcome, build};
 
-/// Builds a step and becomes it, so that a Ctrl-C and the exit status are its own.
-pub fn run(wanted: &str, arguments: &[OsString]) -> Outcome {
-    let step = steps::find(wanted)?;
-    let binaries = build::cargo(&["build", "--package", &step.name, "--bins"])?;
+/// Builds a program and becomes it.
+pub fn build_and_run(lesson: &Lesson, arguments: &[OsString]) -> Outcome {
+    let binaries = build::cargo(&["build", "--package", &lesson.name, "--bins"])?;
     let binary = binaries
         .first()
-        .with_context(|| format!("{} has no binary", step.source()))?;
-    let mut command = Command::new(&binary.executable);
+        .with_context(|| format!("{} has no binary", lesson.source()))?;
+    replace(&binary.executable, arguments)
+}
+
+/// Becomes another program, so that a Ctrl-C and the exit status are its own.
+pub fn replace(program: &Path, arguments: &[OsString]) -> Outcome {
+    let mut command = Command::new(program);
     command.args(arguments);
-    become_it(command).with_context(|| format!("cannot run {}", binary.executable.display()))
+    become_it(command).with_context(|| format!("cannot run {}", program.display()))
 }
 
 #[cfg(unix)]

@@ -3,17 +3,31 @@
 //! It knows processes and files: it builds packages, runs their test programs and reads the reports
 //! that those write. What a step is can be seen from its folder, `crates/NN-name`; no list is kept here.
 
+mod bar;
 mod bench;
+mod board;
 mod build;
+mod catalog;
+mod check;
 mod diff;
+mod doctor;
 mod foreground;
-mod steps;
+mod formats;
+mod grade;
+mod lesson;
+mod progress;
+mod stage;
 mod stress;
+mod submission;
+mod suite;
 #[cfg(test)]
 mod tidy;
 mod tour;
+mod verify;
+mod watch;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -50,8 +64,34 @@ enum Command {
         /// The name or the number of another
         to: String,
     },
-    /// List the steps
+    /// List the steps and the exercises, and how far you are
     List,
+    #[command(flatten)]
+    Exercise(ExerciseCommand),
+    /// Look for what could stand in your way on this machine
+    Doctor,
+    /// Grade exercises, and write a report
+    Grade {
+        /// Only these exercises
+        exercises: Vec<String>,
+        /// Where the submission is, if it is not this checkout
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<PathBuf>,
+        /// How the report is written
+        #[arg(long, value_enum, default_value = "text")]
+        format: formats::Format,
+        /// Write the report to this file
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Prove the exercises: starters fail, references pass, mistakes are caught
+    Verify {
+        /// Only these exercises
+        exercises: Vec<String>,
+        /// Write the failure texts anew; read them before you commit
+        #[arg(long)]
+        bless: bool,
+    },
     /// Repeat every test beside processes that burn every core
     Stress {
         /// How often
@@ -64,20 +104,128 @@ enum Command {
     Burn,
 }
 
+/// What a learner does with an exercise.
+#[derive(Subcommand)]
+enum ExerciseCommand {
+    /// Build an exercise, run its checks, and show the first failure
+    Check {
+        /// Its name or its number
+        exercise: String,
+        /// Only the checks whose name has this in it
+        #[arg(long)]
+        only: Option<String>,
+        /// Judge this program: {addr} or {host}, {port}; {args} for more
+        #[arg(long, value_name = "CMD")]
+        server: Option<String>,
+    },
+    /// Check an exercise on every save, and show what is wrong
+    Watch {
+        /// Its name or its number [default: the first not passed]
+        exercise: Option<String>,
+    },
+    /// Run an exercise in the foreground; Ctrl-C ends it
+    #[command(disable_help_flag = true)]
+    Run {
+        /// Its name or its number
+        exercise: String,
+        /// What it is started with, such as --bind
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Show the next hint of an exercise
+    Hint {
+        /// Its name or its number
+        exercise: String,
+        /// This one: 1 is the slightest
+        #[arg(long)]
+        level: Option<usize>,
+    },
+    /// Play the client's part of one check, and print it
+    Replay {
+        /// The name or the number of an exercise
+        exercise: String,
+        /// The check's name, or a part of it
+        check: String,
+        /// Talk to a server that you run yourself, and print as it goes
+        #[arg(long, value_name = "ADDRESS")]
+        against: Option<String>,
+        /// Repeat what was random in an earlier run
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+    },
+    /// Show the solution of an exercise that you have passed
+    Solution {
+        /// Its name or its number
+        exercise: String,
+        /// Show it though you have not
+        #[arg(long)]
+        force: bool,
+    },
+    /// Start an exercise afresh; what you had is kept
+    Reset {
+        /// Its name or its number
+        exercise: String,
+    },
+}
+
 fn main() -> ExitCode {
-    let outcome = match Args::parse().command {
-        Command::Tour { step } => tour::run(step.as_deref()),
-        Command::Step { step, arguments } => foreground::run(&step, &arguments),
-        Command::Diff { from, to } => diff::run(&from, &to),
-        Command::List => steps::list(),
-        Command::Stress { times } => stress::run(times),
-        Command::BenchLoop => bench::run(),
-        Command::Burn => stress::burn(),
-    };
-    outcome.unwrap_or_else(|error| {
+    run(Args::parse().command).unwrap_or_else(|error| {
         anstream::eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn run(command: Command) -> Outcome {
+    match command {
+        Command::Tour { step } => tour::run(step.as_deref()),
+        Command::Step { step, arguments } => {
+            foreground::build_and_run(&catalog::step(&step)?, &arguments)
+        }
+        Command::Diff { from, to } => diff::run(&from, &to),
+        Command::List => catalog::list(),
+        Command::Exercise(command) => run_for_exercise(command),
+        Command::Doctor => doctor::run(),
+        Command::Grade {
+            exercises,
+            from,
+            format,
+            out,
+        } => grade::run(&grade::Request {
+            names: &exercises,
+            from: from.as_deref(),
+            format,
+            out: out.as_deref(),
+        }),
+        Command::Verify { exercises, bless } => verify::run(&exercises, bless),
+        Command::Stress { times } => stress::run(times),
+        Command::BenchLoop => bench::run(),
+        Command::Burn => stress::burn(),
+    }
+}
+
+fn run_for_exercise(command: ExerciseCommand) -> Outcome {
+    use ExerciseCommand::{Check, Hint, Replay, Reset, Run, Solution, Watch};
+    match command {
+        Check {
+            exercise,
+            only,
+            server,
+        } => check::run(&exercise, only.as_deref(), server.as_deref()),
+        Watch { exercise } => watch::run(exercise.as_deref()),
+        Run {
+            exercise,
+            arguments,
+        } => lesson::run(&exercise, &arguments),
+        Hint { exercise, level } => lesson::hint(&exercise, level),
+        Replay {
+            exercise,
+            check,
+            against,
+            seed,
+        } => lesson::replay(&exercise, &check, against.as_deref(), seed),
+        Solution { exercise, force } => lesson::solution(&exercise, force),
+        Reset { exercise } => lesson::reset(&exercise),
+    }
 }
 
 /// What a subcommand comes to: an exit status, or an error that ends in a hint.

@@ -3,25 +3,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::catalog::{self, Lesson};
 use crate::diff::changed_lines;
-use crate::steps::{self, Step};
 
 /// The last of the steps that follow the five of the classic article.
 const LAST_OF_THE_FIVE: u32 = 5;
 
 fn read(path: impl AsRef<Path>) -> String {
-    let path = steps::root().join(path);
+    let path = catalog::root().join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn steps() -> Vec<Step> {
-    let steps = steps::all().expect("the steps");
+fn steps() -> Vec<Lesson> {
+    let steps = catalog::steps().expect("the steps");
     assert!(steps.len() >= 5, "the five steps of the article are there");
     steps
 }
 
 fn manifests() -> Vec<PathBuf> {
-    let crates = fs::read_dir(steps::root().join("crates")).expect("crates");
+    let crates = fs::read_dir(catalog::root().join("crates")).expect("crates");
     crates
         .map(|entry| entry.expect("a folder").path().join("Cargo.toml"))
         .collect()
@@ -41,7 +41,7 @@ fn section<'a>(manifest: &'a str, section: &str) -> Vec<&'a str> {
 
 #[test]
 fn neighbouring_steps_differ_by_at_most_30_lines() {
-    let five: Vec<Step> = steps()
+    let five: Vec<Lesson> = steps()
         .into_iter()
         .filter(|step| step.number <= LAST_OF_THE_FIVE)
         .collect();
@@ -188,6 +188,28 @@ fn the_readme_shows_the_way_within_30_lines() {
             "README.md has no row {row}"
         );
     }
+}
+
+#[test]
+fn the_variants_of_exercises_are_formatted() {
+    let mut files = Vec::new();
+    for exercise in catalog::exercises().expect("the exercises") {
+        for folder in ["variants", "variants/wrong"] {
+            let entries = fs::read_dir(exercise.folder.join(folder)).expect("variants");
+            files.extend(entries.map(|entry| entry.expect("a file").path()));
+        }
+    }
+    files.retain(|file| file.extension().is_some_and(|end| end == "rs"));
+    let mut rustfmt = std::process::Command::new("rustfmt");
+    let rustfmt = rustfmt.args(["--check", "--edition", "2024"]).args(&files);
+    let output = rustfmt
+        .output()
+        .expect("rustfmt is there: `rustup component add rustfmt`");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use harness::{Judged, Report, Verdict};
 
 use crate::Outcome;
 use crate::build::{self, Built};
-use crate::steps::{self, Step};
+use crate::catalog::{self, Lesson};
 
 /// The name of the test program that holds a step's conversations.
 const SUITE: &str = "conversation";
@@ -24,8 +24,8 @@ where it was read, which may be a moment late.";
 /// Shows the conversations of `wanted`, or of all steps.
 pub fn run(wanted: Option<&str>) -> Outcome {
     let steps = match wanted {
-        Some(wanted) => vec![steps::find(wanted)?],
-        None => steps::all()?,
+        Some(wanted) => vec![catalog::step(wanted)?],
+        None => catalog::steps()?,
     };
     let mut arguments = vec!["test", "--no-run", "--test", SUITE];
     arguments.extend(steps.iter().flat_map(|step| ["--package", &step.name]));
@@ -45,7 +45,7 @@ pub fn run(wanted: Option<&str>) -> Outcome {
 }
 
 /// Lets the step's test program talk with it, and reads its report.
-fn talk(step: &Step, built: &[Built]) -> Result<Report> {
+fn talk(step: &Lesson, built: &[Built]) -> Result<Report> {
     let suite = built
         .iter()
         .find(|program| program.folder == step.folder && program.target == SUITE);
@@ -69,7 +69,7 @@ fn talk(step: &Step, built: &[Built]) -> Result<Report> {
         .with_context(|| format!("cannot read the report on {}", step.name))
 }
 
-fn no_report(step: &Step, output: &Output) -> String {
+fn no_report(step: &Lesson, output: &Output) -> String {
     let words = String::from_utf8_lossy(&output.stderr);
     let run = format!("cargo test --package {} --test {SUITE}", step.name);
     format!(
@@ -79,7 +79,7 @@ fn no_report(step: &Step, output: &Output) -> String {
 }
 
 /// Prints what is worth seeing of a step. Returns how many checks went wrong.
-fn show(step: &Step, report: &Report) -> usize {
+fn show(step: &Lesson, report: &Report) -> usize {
     let bold = Style::new().bold();
     let title = format!("step {} · {}", step.number, step.name);
     anstream::println!(
@@ -101,7 +101,7 @@ fn show(step: &Step, report: &Report) -> usize {
 }
 
 /// What to do now; `only` is the step that was shown, if it was not all of them.
-fn what_next(only: Option<&Step>, failed: usize) -> Result<String> {
+fn what_next(only: Option<&Lesson>, failed: usize) -> Result<String> {
     if failed > 0 {
         let (bold, checks) = (
             Style::new().bold(),
@@ -111,7 +111,7 @@ fn what_next(only: Option<&Step>, failed: usize) -> Result<String> {
             "{bold}{failed} {checks} did not pass.{bold:#} Next: mend it, and replay it."
         ));
     }
-    let steps = steps::all()?;
+    let steps = catalog::steps()?;
     let shown = only.or(steps.last()).context("there are no steps")?;
     let index = steps
         .iter()

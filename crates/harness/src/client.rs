@@ -58,6 +58,7 @@ pub struct Client {
     /// How many bytes the server has sent.
     received: usize,
     finished: bool,
+    reset: bool,
 }
 
 /// Why a client was not let in.
@@ -142,6 +143,7 @@ impl Client {
             target,
             received: 0,
             finished: false,
+            reset: false,
         })
     }
 
@@ -154,15 +156,19 @@ impl Client {
         self.target.recorder.client(&self.name, what);
     }
 
-    /// Sends `bytes` in one write.
+    /// Sends `bytes` in one write. If the connection is gone, the next expectation tells.
     #[track_caller]
-    pub fn send(self, bytes: impl AsRef<[u8]>) -> Self {
+    pub fn send(mut self, bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref();
         self.record(What::Sent {
             bytes: Excerpt::of(bytes),
         });
         if let Err(error) = write_all(&self.stream, bytes, self.target.give_up) {
-            cannot_send(&error, bytes.len()).raise();
+            // Who has been told of a reset is not told again: the next read finds a mere end.
+            self.reset |= error.kind() == ErrorKind::ConnectionReset;
+            if !is_reset(&error) {
+                cannot_send(&error, bytes.len()).raise();
+            }
         }
         self
     }
@@ -466,6 +472,7 @@ impl Client {
             // A socket that was shut down on both sides takes no time-out on macOS; the read tells.
             let _ = self.stream.set_read_timeout(Some(left));
             match self.stream.read(buffer) {
+                Ok(0) if self.reset => return Err(Ending::Reset),
                 Ok(0) => return Err(Ending::Closed),
                 Ok(count) => return Ok(count),
                 Err(error) => match error.kind() {

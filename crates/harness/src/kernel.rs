@@ -22,6 +22,11 @@ mod elsewhere {
         None
     }
 
+    #[cfg(unix)]
+    pub fn stopped(_process: u32) -> Option<bool> {
+        None
+    }
+
     pub fn descriptors(_process: u32) -> Option<usize> {
         None
     }
@@ -82,10 +87,19 @@ mod linux {
 
     /// Whether every thread of a process waits for something to happen.
     pub fn asleep(process: u32) -> Option<bool> {
+        every_thread_is("S", process)
+    }
+
+    /// Whether every thread of a process has been stopped by a signal.
+    pub fn stopped(process: u32) -> Option<bool> {
+        every_thread_is("T", process)
+    }
+
+    fn every_thread_is(state: &str, process: u32) -> Option<bool> {
         let threads = fs::read_dir(format!("/proc/{process}/task")).ok()?;
         let stat = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("stat")).ok();
-        let sleeps = |stat: String| fields(&stat).is_some_and(|fields| fields[0] == "S");
-        Some(threads.flatten().filter_map(stat).all(sleeps))
+        let is = |stat: String| fields(&stat).is_some_and(|fields| fields[0] == state);
+        Some(threads.flatten().filter_map(stat).all(is))
     }
 
     /// How many descriptors a process has open.

@@ -21,6 +21,7 @@ pub(crate) const CHECK: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Program {
     words: Vec<String>,
+    name: Option<String>,
     /// Whether it keeps to the contract of this course, and so prints a ready line.
     pub(crate) promises_ready_line: bool,
     /// A server that runs already, and is only talked to.
@@ -37,6 +38,7 @@ impl Program {
         let words = [path, "--bind", "{addr}", "{args}"].map(str::to_owned);
         Self {
             words: words.into(),
+            name: None,
             promises_ready_line: true,
             against: None,
             seed: 0,
@@ -68,9 +70,10 @@ impl Program {
         })
     }
 
-    /// The same command line for another binary.
-    pub(crate) fn replace_binary(&mut self, path: String) {
+    /// The same command line for another binary, which is called `name` in transcripts.
+    pub(crate) fn replace_binary(&mut self, path: String, name: &str) {
         self.words[0] = path;
+        self.name = Some(name.to_owned());
     }
 
     /// The same program with a record and a time of its own, for one check.
@@ -141,7 +144,11 @@ impl Program {
             word => vec![fill(word, address)],
         });
         let words: Vec<String> = words.collect();
-        let command = shlex::try_join(words.iter().map(|word| file_name(word))).unwrap_or_default();
+        let name = self.name.as_deref().unwrap_or(file_name(&words[0]));
+        let shown = [name]
+            .into_iter()
+            .chain(words[1..].iter().map(|word| file_name(word)));
+        let command = shlex::try_join(shown).unwrap_or_default();
         self.recorder.server(What::Started { command });
         Process::start(&words, &self.recorder)
     }

@@ -93,6 +93,20 @@ impl Judged {
         self.heading() + &self.explanation()
     }
 
+    /// The same for every run: without times, ports and process numbers, and without what the server
+    /// printed meanwhile, whose place among the clients' words is a matter of luck.
+    pub fn render_stably(&self) -> String {
+        let clients = self.conversation.events.iter();
+        let clients = clients.filter(|event| event.client.is_some()).cloned();
+        let conversation = Conversation {
+            events: clients.collect(),
+        };
+        let talk = conversation.render();
+        let gap = if talk.is_empty() { "" } else { "\n" };
+        let text = format!("{}\n{talk}{gap}{}", self.heading(), self.explanation());
+        stable(&anstream::adapter::strip_str(&text).to_string())
+    }
+
     fn heading(&self) -> String {
         let (mark, colour) = self.verdict.mark();
         let bold = Style::new().bold();
@@ -124,6 +138,44 @@ impl Judged {
         }
         text
     }
+}
+
+/// Replaces the numbers that differ from run to run.
+fn stable(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (before, instead) in [
+        ("127.0.0.1:", "PORT"),
+        ("[::1]:", "PORT"),
+        ("--seed ", "SEED"),
+        (" after ", "N"),
+        ("checks.rs:", "LINE"),
+        ("'main' (", "ID"),
+    ] {
+        let parts: Vec<&str> = text.split(before).collect();
+        let rest = parts[1..].iter().map(|part| {
+            let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+            match &part[..part.len() - rest.len()] {
+                "" => format!("{before}{part}"),
+                "0" if instead == "PORT" => format!("{before}0{rest}"), // which is no port
+                _ => format!("{before}{instead}{rest}"),
+            }
+        });
+        text = parts[0].to_owned() + &rest.collect::<String>();
+    }
+    let mut stable = String::new();
+    let mut has_port = false;
+    for line in text.lines() {
+        let (start, rest) = line.split_once(" ms  ").unwrap_or(("", line));
+        if start.trim().parse::<f64>().is_ok() {
+            stable += &format!("         T ms  {rest}\n");
+        } else if has_port && line.trim_start().starts_with("^ byte ") {
+            stable += "              ^ (in the port)\n"; // whose digits differ in another place each time
+        } else {
+            stable += &format!("{line}\n");
+        }
+        has_port = line.contains("PORT");
+    }
+    stable
 }
 
 impl Verdict {

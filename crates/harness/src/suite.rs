@@ -220,7 +220,7 @@ impl Suite {
         options.test.test_threads.get_or_insert(4);
         self.command_line = options.server.take();
         if let Some(path) = options.program.take() {
-            self.program.replace_binary(path);
+            self.program.replace_binary(path, &self.package);
         }
         self.program.against = options.against;
         if let Some(command_line) = &self.command_line {

@@ -1,0 +1,178 @@
+//! The steps and the exercises: found by their folders, called by name or number.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anstyle::Style;
+use anyhow::{Context, Result, anyhow};
+
+use crate::Outcome;
+
+/// A step, `crates/NN-name`, or an exercise, `exercises/NN-name`.
+#[derive(Clone)]
+pub struct Lesson {
+    pub number: u32,
+    pub name: String,
+    pub folder: PathBuf,
+}
+
+/// Names less alike than this (Jaro-Winkler, 0 to 1) are not worth a question.
+const ALIKE: f64 = 0.7;
+
+/// The top of the repository.
+pub fn root() -> &'static Path {
+    let course = Path::new(env!("CARGO_MANIFEST_DIR"));
+    course.ancestors().nth(2).unwrap_or(course)
+}
+
+/// Where cargo builds: what may be thrown away at any time.
+pub fn target() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into());
+    root().join(target)
+}
+
+/// Every step, in order.
+pub fn steps() -> Result<Vec<Lesson>> {
+    numbered("crates")
+}
+
+/// Every exercise, in order.
+pub fn exercises() -> Result<Vec<Lesson>> {
+    numbered("exercises")
+}
+
+/// The step that is meant by `wanted`: its name, its number or its folder's name.
+pub fn step(wanted: &str) -> Result<Lesson> {
+    find("step", steps()?, wanted)
+}
+
+/// The exercise that is meant by `wanted`, likewise.
+pub fn exercise(wanted: &str) -> Result<Lesson> {
+    find("exercise", exercises()?, wanted)
+}
+
+/// The exercises that are meant; all of them if none is named.
+pub fn exercises_named(wanted: &[String]) -> Result<Vec<Lesson>> {
+    match wanted.is_empty() {
+        true => exercises(),
+        false => wanted.iter().map(|wanted| exercise(wanted)).collect(),
+    }
+}
+
+fn numbered(folder: &str) -> Result<Vec<Lesson>> {
+    let folder = root().join(folder);
+    let entries =
+        fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut lessons = Vec::new();
+    for entry in entries {
+        let folder = entry?.path();
+        let name = folder.file_name().and_then(|name| name.to_str());
+        let numbered = name.and_then(|name| name.split_once('-'));
+        if let Some((number, name)) = numbered
+            && let Ok(number) = number.parse()
+        {
+            let name = name.to_owned();
+            lessons.push(Lesson {
+                number,
+                name,
+                folder,
+            });
+        }
+    }
+    lessons.sort_by_key(|lesson| lesson.number);
+    Ok(lessons)
+}
+
+fn find(kind: &str, lessons: Vec<Lesson>, wanted: &str) -> Result<Lesson> {
+    let likeness = |lesson: &Lesson| strsim::jaro_winkler(&lesson.name, wanted);
+    let nearest = lessons
+        .iter()
+        .filter(|lesson| likeness(lesson) >= ALIKE)
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let question = nearest.map(|lesson| format!("did you mean `{}`? ", lesson.name));
+    let question = question.unwrap_or_default();
+    let meant = |lesson: &Lesson| {
+        lesson.name == wanted
+            || wanted.parse() == Ok(lesson.number)
+            || lesson.folder.ends_with(wanted)
+    };
+    lessons.into_iter().find(meant).ok_or_else(|| {
+        anyhow!("there is no {kind} {wanted:?}\nhint: {question}`just list` shows them all")
+    })
+}
+
+impl Lesson {
+    /// A file of it, as a path from the top of the repository.
+    pub fn path(&self, file: &str) -> String {
+        let folder = self.folder.strip_prefix(root()).unwrap_or(&self.folder);
+        format!("{}/{file}", folder.display()).replace('\\', "/")
+    }
+
+    /// Its source, as a path from the top of the repository.
+    pub fn source(&self) -> String {
+        self.path("src/main.rs")
+    }
+
+    /// The text of one of its files.
+    pub fn read(&self, file: &str) -> Result<String> {
+        fs::read_to_string(self.folder.join(file))
+            .with_context(|| format!("cannot read {}", self.path(file)))
+    }
+
+    /// Its source text.
+    pub fn text(&self) -> Result<String> {
+        self.read("src/main.rs")
+    }
+
+    /// What it is about, from the first line of its source: `//! Step 3: take a client out of the queue.`
+    pub fn headline(&self) -> Result<String> {
+        let text = self.text()?;
+        let line = text.lines().next().unwrap_or_default();
+        let (_, headline) = line.split_once(": ").unwrap_or(("", line));
+        Ok(headline.trim_end_matches('.').to_owned())
+    }
+
+    /// The checks of an exercise and their points, from the table in its README.
+    pub fn points(&self) -> Result<Vec<(String, u32)>> {
+        let text = self.read("README.md")?;
+        let rows = text.lines().filter_map(|line| {
+            line.strip_prefix("| ")?
+                .strip_suffix(" |")?
+                .rsplit_once(" | ")
+        });
+        Ok(rows
+            .filter_map(|(title, points)| Some((title.to_owned(), points.parse().ok()?)))
+            .collect())
+    }
+
+    /// The task of an exercise, from the first line of its README: `# echo: send back every byte`.
+    pub fn task(&self) -> Result<String> {
+        let text = self.read("README.md")?;
+        let line = text.lines().next().unwrap_or_default();
+        let (_, task) = line.split_once(": ").unwrap_or(("", line));
+        Ok(task.to_owned())
+    }
+}
+
+/// Prints every step and every exercise: number, name, what it is about, and how far the learner is.
+pub fn list() -> Outcome {
+    let bold = Style::new().bold();
+    anstream::println!("{bold}steps{bold:#}");
+    for step in steps()? {
+        let (number, name) = (step.number, &step.name);
+        anstream::println!("{number:>3}  {name:<14}  {}", step.headline()?);
+    }
+    let progress = crate::progress::Progress::load()?;
+    anstream::println!("{bold}exercises{bold:#}");
+    for exercise in exercises()? {
+        let (number, name) = (exercise.number, &exercise.name);
+        let (mark, score) = progress.mark(name);
+        let (style, task) = (mark.1, exercise.task()?);
+        anstream::println!(
+            "{number:>3}  {name:<14}  {style}{}{style:#} {score:>6}  {task}",
+            mark.0
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,164 @@
+//! Builds an exercise, runs its checks, and shows what came of them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use harness::{Judged, Report, Verdict};
+
+use crate::build::{self, Built};
+use crate::catalog::{self, Lesson};
+use crate::progress::Progress;
+use crate::suite::Suite;
+use crate::{Outcome, board, submission};
+
+/// An exercise that has been built: its program and the test program that judges it.
+pub struct Ready {
+    pub program: PathBuf,
+    suite: PathBuf,
+    /// What the compiler said, though it did not fail.
+    pub warnings: String,
+}
+
+/// Why there is nothing to judge.
+pub enum Trouble {
+    /// The compiler's own words.
+    DoesNotBuild(String),
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// Judges an exercise as it is, or only the checks whose name has `only` in it, or another program.
+pub fn run(name: &str, only: Option<&str>, server: Option<&str>) -> Outcome {
+    let exercise = catalog::exercise(name)?;
+    let ready = match prepare(&exercise, colours()) {
+        Ok(ready) => ready,
+        Err(Trouble::Other(error)) => return Err(error),
+        Err(Trouble::DoesNotBuild(text)) => {
+            anstream::eprint!("{text}");
+            anstream::eprintln!(
+                "{} does not build yet: mend the first error, and check again",
+                exercise.name
+            );
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    anstream::eprint!("{}", ready.warnings);
+    let mut suite = ready.suite(&exercise);
+    if let Some(server) = server {
+        suite = suite.with(["--server", server]);
+    }
+    let report = suite.with(only.map(check_name)).judge()?;
+    if report.checks.is_empty() {
+        bail!(
+            "no check of {} has {:?} in its name\nhint: `just check {}` names them all",
+            exercise.name,
+            only.unwrap_or_default(),
+            exercise.name
+        );
+    }
+    anstream::print!("{}{}", board::title(&exercise), board::checks(&report));
+    if only.is_none() {
+        let fresh = server.is_none() && is_fresh(&exercise);
+        anstream::println!(
+            "\n{}{}",
+            board::last_word(&exercise, &report, fresh)?,
+            what_next(&exercise, &report)?
+        );
+    }
+    if only.is_none() && server.is_none() {
+        Progress::reach(&exercise.name, &report)?;
+    }
+    Ok(status(&report))
+}
+
+/// 0: all passed. 1: something failed. 2: something could not be judged.
+pub fn status(report: &Report) -> ExitCode {
+    if report
+        .checks
+        .iter()
+        .any(|check| check.verdict == Verdict::NotJudged)
+    {
+        return ExitCode::from(2);
+    }
+    ExitCode::from(u8::from(!report.checks.iter().all(Judged::is_good)))
+}
+
+/// Builds the exercise where it stands.
+pub fn prepare(exercise: &Lesson, colour: bool) -> Result<Ready, Trouble> {
+    submission::collect(&exercise.folder.join("src"))?;
+    let arguments = [
+        "test",
+        "--no-run",
+        "--package",
+        &exercise.name,
+        "--test",
+        "checks",
+    ];
+    let mut outcome = build::cargo_in(catalog::root(), &arguments, colour)?;
+    let said = outcome.said.remove(&exercise.folder).unwrap_or_default();
+    if said.failed {
+        return Err(Trouble::DoesNotBuild(said.text));
+    }
+    let find = |is_suite: bool| {
+        let wanted = |built: &&Built| built.folder == exercise.folder && built.is_test == is_suite;
+        let built = outcome.built.iter().find(wanted);
+        built
+            .map(|built| built.executable.clone())
+            .context("cargo did not build all of it")
+    };
+    Ok(Ready {
+        program: find(false)?,
+        suite: find(true)?,
+        warnings: said.text,
+    })
+}
+
+impl Ready {
+    /// Its checks, to be run.
+    pub fn suite(&self, exercise: &Lesson) -> Suite {
+        Suite::new(&self.suite, &exercise.folder)
+    }
+}
+
+/// A check may be called by its title: `a line in pieces` is `a-line-in-pieces`.
+pub fn check_name(words: &str) -> String {
+    let words = words
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
+}
+
+/// Whether the learner has not begun yet.
+pub fn is_fresh(exercise: &Lesson) -> bool {
+    let starter = exercise.read("variants/starter.rs");
+    matches!((starter, exercise.text()), (Ok(starter), Ok(text)) if starter == text)
+}
+
+/// After a pass: the solution, and the next exercise that is not passed yet.
+fn what_next(exercise: &Lesson, report: &Report) -> Result<String> {
+    if !report.checks.iter().all(Judged::is_good) {
+        return Ok(String::new());
+    }
+    let progress = Progress::load()?;
+    let exercises = catalog::exercises()?;
+    let mut open = exercises
+        .iter()
+        .filter(|other| other.name != exercise.name && !progress.of(&other.name).passed);
+    let next = match open.find(|other| other.number > exercise.number) {
+        Some(next) => format!("just check {}", next.name),
+        None => "just list".to_owned(),
+    };
+    Ok(format!("Next: {next} · just solution {}", exercise.name))
+}
+
+/// Whether the compiler's words may have colours.
+fn colours() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}

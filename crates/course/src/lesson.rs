@@ -1,0 +1,149 @@
+//! The small commands around an exercise: a hint, a fresh start, the solution, a run by hand.
+
+use std::ffi::OsString;
+use std::fs;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::catalog::{self, Lesson};
+use crate::progress::{self, Progress};
+use crate::{Outcome, check, foreground};
+
+/// Prints a hint: the one of this level, or the first that was not shown yet.
+pub fn hint(name: &str, level: Option<usize>) -> Outcome {
+    let exercise = catalog::exercise(name)?;
+    let hints = hints(&exercise)?;
+    let seen = Progress::load()?.of(&exercise.name).hints;
+    let level = level.unwrap_or(seen + 1).clamp(1, hints.len());
+    anstream::print!("{}", hints[level - 1]);
+    Progress::update(&exercise.name, |reached| {
+        reached.hints = reached.hints.max(level)
+    })?;
+    match hints.len() - level {
+        0 => anstream::println!(
+            "That was the last hint. `just solution {}` opens when you have passed.",
+            exercise.name
+        ),
+        left => anstream::println!("{left} more: `just hint {}`", exercise.name),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The hints of an exercise, from the slightest on: the sections of its hints.md.
+pub fn hints(exercise: &Lesson) -> Result<Vec<String>> {
+    let text = exercise.read("hints.md")?;
+    let sections: Vec<String> = text
+        .split("\n## ")
+        .skip(1)
+        .map(|hint| format!("{}\n", hint.trim_end()))
+        .collect();
+    ensure!(
+        !sections.is_empty(),
+        "{} has no hints",
+        exercise.path("hints.md")
+    );
+    Ok(sections)
+}
+
+/// Puts the starter back, keeps what was there, and says where.
+pub fn reset(name: &str) -> Outcome {
+    let exercise = catalog::exercise(name)?;
+    anstream::println!("{}", start_afresh(&exercise)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The same, as a sentence.
+pub fn start_afresh(exercise: &Lesson) -> Result<String> {
+    if check::is_fresh(exercise) && extra_files(exercise)?.is_empty() {
+        return Ok(format!("{} is as it was at the start", exercise.source()));
+    }
+    let attempts = progress::folder().join("attempts");
+    let free = (1..).map(|number| attempts.join(format!("{}-{number}", exercise.name)));
+    let kept = free
+        .into_iter()
+        .find(|folder| !folder.exists())
+        .context("no name is free")?;
+    let src = exercise.folder.join("src");
+    let starter = exercise.read("variants/starter.rs")?;
+    // First the copy, then the change: whatever goes wrong, the learner's files are there.
+    fs::create_dir_all(&attempts)
+        .with_context(|| format!("cannot create {}", attempts.display()))?;
+    fs::rename(&src, &kept)
+        .with_context(|| format!("cannot move {} to {}", src.display(), kept.display()))?;
+    let written = fs::create_dir(&src).and_then(|()| fs::write(src.join("main.rs"), starter));
+    if let Err(error) = written {
+        let _ = fs::remove_dir_all(&src); // what there is of it
+        fs::rename(&kept, &src).with_context(|| format!("your files are in {}", kept.display()))?;
+        return Err(error).with_context(|| format!("cannot write {}", exercise.source()));
+    }
+    let kept = kept.strip_prefix(catalog::root()).unwrap_or(&kept);
+    Ok(format!(
+        "{} is as it was at the start; what you had is in {}",
+        exercise.source(),
+        kept.display()
+    ))
+}
+
+fn extra_files(exercise: &Lesson) -> Result<Vec<OsString>> {
+    let entries = fs::read_dir(exercise.folder.join("src")).context("cannot list the source")?;
+    let names = entries.flatten().map(|entry| entry.file_name());
+    Ok(names.filter(|name| name != "main.rs").collect())
+}
+
+/// Prints the solutions, once the exercise is passed.
+pub fn solution(name: &str, force: bool) -> Outcome {
+    let exercise = catalog::exercise(name)?;
+    let passed = Progress::load()?.of(&exercise.name).passed;
+    if !passed && !force {
+        bail!(
+            "{} is not passed yet, and its solution teaches most when it is\nhint: `just hint {}`, or --force to see it now",
+            exercise.name,
+            exercise.name
+        );
+    }
+    let folder = exercise.folder.join("variants");
+    let entries =
+        fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    for name in names
+        .iter()
+        .filter(|name| name.starts_with("reference") && name.ends_with(".rs"))
+    {
+        let path = format!("variants/{name}");
+        anstream::println!("// {}\n\n{}", exercise.path(&path), exercise.read(&path)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Plays the client's part of a check: with the exercise's own program, or against a server that runs.
+pub fn replay(name: &str, wanted: &str, against: Option<&str>, seed: Option<u64>) -> Outcome {
+    let exercise = catalog::exercise(name)?;
+    let suite = crate::suite::programs(std::slice::from_ref(&exercise))?.remove(0);
+    let mut arguments = vec!["--show".to_owned(), check::check_name(wanted)];
+    arguments.extend(
+        against
+            .into_iter()
+            .flat_map(|address| ["--against".to_owned(), address.to_owned()]),
+    );
+    arguments.extend(
+        seed.into_iter()
+            .flat_map(|seed| ["--seed".to_owned(), seed.to_string()]),
+    );
+    foreground::replace(
+        &suite,
+        &arguments
+            .into_iter()
+            .map(OsString::from)
+            .collect::<Vec<_>>(),
+    )
+}
+
+/// Runs an exercise in the foreground, as a step is run.
+pub fn run(name: &str, arguments: &[OsString]) -> Outcome {
+    foreground::build_and_run(&catalog::exercise(name)?, arguments)
+}

@@ -1,0 +1,185 @@
+//! Lays sources into packages of ours and builds them.
+//!
+//! What is graded is a learner's `src/**/*.rs` and nothing else. Each source becomes a package in a
+//! workspace of its own, with our manifest, our lock file and our settings, so that a build script, a
+//! manifest or a cargo configuration beside the source has no say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::build;
+use crate::catalog::{self, Lesson};
+
+/// The files of a source: names below `src`, and their bytes.
+pub type Files = Vec<(PathBuf, Vec<u8>)>;
+
+/// A source of an exercise that is to be built.
+pub struct Source {
+    pub exercise: Lesson,
+    /// Which of several sources of the exercise it is: letters, digits, `-` and `_`.
+    pub label: String,
+    pub files: Files,
+}
+
+/// What came of it: the program, or what the compiler said.
+pub type Built = Result<PathBuf, String>;
+
+impl Source {
+    /// The name of its package.
+    pub fn package(&self) -> String {
+        format!("{}-{}", self.exercise.name, self.label)
+    }
+}
+
+/// Where a source of an exercise is laid.
+pub fn folder(exercise: &Lesson, label: &str) -> PathBuf {
+    catalog::target()
+        .join("stage")
+        .join(format!("{}-{label}", exercise.name))
+}
+
+/// Builds all sources in one go. The answers are in their order.
+pub fn build(sources: &[&Source]) -> Result<Vec<Built>> {
+    let stage = catalog::target().join("stage");
+    for source in sources {
+        lay(source, &stage.join(source.package()))?;
+    }
+    let members: Vec<String> = sources
+        .iter()
+        .map(|source| format!("{:?}", source.package()))
+        .collect();
+    write(
+        &stage.join("Cargo.toml"),
+        workspace(&members.join(", "))?.as_bytes(),
+    )?;
+    let lock = catalog::root().join("Cargo.lock");
+    let lock = fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    // Cargo takes out of its copy what these packages do not need, so a second copy tells a new lock file.
+    let ours = stage.join("Cargo.lock.ours");
+    if !fs::read(&ours).is_ok_and(|old| old == lock) {
+        write(&stage.join("Cargo.lock"), &lock)?;
+        write(&ours, &lock)?;
+    }
+    let mut arguments = vec!["build", "--workspace", "--bins", "--keep-going"];
+    let target = catalog::target().join("stage-target");
+    let target = target.to_str().context("a path that is no text")?;
+    arguments.extend(["--target-dir", target]);
+    let outcome = build::cargo_in(&stage, &arguments, false)?;
+    let answer = |source: &&Source| {
+        let folder = stage.join(source.package());
+        if let Some(said) = outcome.said.get(&folder).filter(|said| said.failed) {
+            return Err(said.text.clone());
+        }
+        let built = outcome.built.iter().find(|built| built.folder == folder);
+        let built = built.ok_or_else(|| "cargo did not build it".to_owned())?;
+        only_reads(&folder, &built.executable).map(|()| built.executable.clone())
+    };
+    Ok(sources.iter().map(answer).collect())
+}
+
+/// A source may take in other files when it is compiled (`include!`, `#[path]`), and one of those could be
+/// the solution. Cargo writes down which files it read, in a file beside the program.
+fn only_reads(folder: &Path, executable: &Path) -> Result<(), String> {
+    let read =
+        fs::read_to_string(executable.with_extension("d")).map_err(|error| error.to_string())?;
+    // `program: file file ...`, where a space in a name is escaped.
+    let read = read.replace("\\ ", "\0");
+    let files = read
+        .split_once(": ")
+        .map_or("", |(_, files)| files)
+        .split_whitespace();
+    let files = files.map(|file| PathBuf::from(file.replace('\0', " ")));
+    let src = folder.join("src");
+    match files.into_iter().find(|file| !file.starts_with(&src)) {
+        Some(other) => Err(format!(
+            "the source takes in {}, which is not a part of it",
+            other.display()
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Our workspace manifest for these members: versions, lints and profiles are those of the course.
+fn workspace(members: &str) -> Result<String> {
+    let path = catalog::root().join("Cargo.toml");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = text
+        .lines()
+        .filter(|line| !line.starts_with("default-members") && !line.starts_with("harness"));
+    let lines = lines.map(|line| match line.starts_with("members") {
+        true => format!("members = [{members}]\n"),
+        false => format!("{line}\n"),
+    });
+    Ok(lines.collect())
+}
+
+/// The exercise's manifest without its tests, under the name of the source.
+fn package(source: &Source) -> Result<String> {
+    let manifest = source.exercise.read("Cargo.toml")?;
+    let mut text = String::new();
+    let mut wanted = true;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            wanted = !matches!(line, "[dev-dependencies]" | "[[test]]");
+        }
+        if line == format!("name = {:?}", source.exercise.name) {
+            text += &format!("name = {:?}\n", source.package());
+        } else if wanted {
+            text += &format!("{line}\n");
+        }
+    }
+    ensure!(
+        text.contains(&source.package()),
+        "{} has no name",
+        source.exercise.path("Cargo.toml")
+    );
+    Ok(text)
+}
+
+/// Writes a package, and removes what an earlier one left there.
+fn lay(source: &Source, folder: &Path) -> Result<()> {
+    let src = folder.join("src");
+    write(&folder.join("Cargo.toml"), package(source)?.as_bytes())?;
+    let wanted: Vec<PathBuf> = source
+        .files
+        .iter()
+        .map(|(name, _)| src.join(name))
+        .collect();
+    for file in files_below(&src)? {
+        if !wanted.contains(&file) {
+            fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+        }
+    }
+    for (path, (_, bytes)) in wanted.iter().zip(&source.files) {
+        write(path, bytes)?;
+    }
+    Ok(())
+}
+
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(files); // nothing was there before
+    };
+    for entry in entries {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => files.extend(files_below(&path)?),
+            false => files.push(path),
+        }
+    }
+    Ok(files)
+}
+
+/// Writes a file if it is not the same already: cargo builds again what is newer.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    let folder = path.parent().context("a file without a folder")?;
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(path, bytes));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,288 @@
+//! What is on the screen: a view above, and below it how far the learner is and what the keys do.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use anstyle::Style;
+use anyhow::Result;
+
+use super::job::{Done, Verdict};
+use super::run::Running;
+use super::terminal::Terminal;
+use crate::catalog::{self, Lesson};
+use crate::progress::Progress;
+use crate::{bar, board, lesson};
+
+/// What is looked at.
+pub enum View {
+    /// What came of judging the exercise.
+    Board,
+    /// Something to read.
+    Text(String),
+    /// A hint, and which.
+    Hint { level: usize, text: String },
+    /// The exercises, one of which is marked.
+    List { selected: usize, filter: Filter },
+    /// The exercise's program at work.
+    Running(Running),
+    /// Whether to start afresh.
+    AskReset,
+}
+
+/// Which exercises are listed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Filter {
+    All,
+    Done,
+    Pending,
+}
+
+impl Filter {
+    /// Those that are listed, in order.
+    pub fn exercises(self) -> Result<Vec<Lesson>> {
+        let progress = Progress::load()?;
+        let mut exercises = catalog::exercises()?;
+        exercises.retain(|exercise| {
+            let passed = progress.of(&exercise.name).passed;
+            self == Self::All || passed == (self == Self::Done)
+        });
+        Ok(exercises)
+    }
+}
+
+/// All that is shown.
+pub struct Screen {
+    pub exercise: Lesson,
+    pub view: View,
+    /// Whether something is being judged.
+    pub working: bool,
+    verdict: Option<Verdict>,
+    took: Option<Duration>,
+    message: Option<String>,
+    polls: bool,
+    scrolled: usize,
+    stale: bool,
+}
+
+impl Screen {
+    pub fn new(exercise: Lesson, polls: bool) -> Self {
+        Self {
+            exercise,
+            view: View::Board,
+            working: false,
+            verdict: None,
+            took: None,
+            message: None,
+            polls,
+            scrolled: 0,
+            stale: true,
+        }
+    }
+
+    /// Shows something else.
+    pub fn show(&mut self, view: View) {
+        (self.view, self.scrolled, self.message) = (view, 0, None);
+        self.redraw();
+    }
+
+    /// Shows another exercise, of which nothing is known yet.
+    pub fn turn_to(&mut self, exercise: Lesson) {
+        (self.exercise, self.verdict, self.took) = (exercise, None, None);
+    }
+
+    /// Shows a message until the view changes.
+    pub fn say(&mut self, message: String) {
+        self.message = Some(message);
+        self.redraw();
+    }
+
+    /// Takes what came of judging an exercise.
+    pub fn take(&mut self, done: Done) -> Result<()> {
+        if done.exercise.name == self.exercise.name {
+            self.verdict = Some(done.verdict);
+            self.took = Some(done.took);
+        }
+        let last = catalog::exercises()?.pop();
+        let all = matches!(self.view, View::List { .. });
+        self.working = all && last.is_some_and(|last| last.name != done.exercise.name);
+        self.redraw();
+        Ok(())
+    }
+
+    /// Moves the text by so many rows, downwards if positive.
+    pub fn scroll(&mut self, rows: isize) {
+        self.scrolled = self.scrolled.saturating_add_signed(rows);
+        self.redraw();
+    }
+
+    pub fn redraw(&mut self) {
+        self.stale = true;
+    }
+
+    /// Draws it, if something has changed.
+    pub fn draw(&mut self, terminal: &Terminal) -> Result<()> {
+        if !std::mem::take(&mut self.stale) {
+            return Ok(());
+        }
+        let body = self.body()?;
+        let footer = self.footer()?;
+        let lines: Vec<&str> = body.lines().collect();
+        let room = terminal.rows().saturating_sub(footer.len());
+        let furthest = lines.len().saturating_sub(room);
+        self.scrolled = match self.view {
+            View::Running(_) => furthest, // the latest
+            _ => self.scrolled.min(furthest),
+        };
+        terminal.draw(&lines[self.scrolled..], &footer)?;
+        Ok(())
+    }
+
+    fn body(&self) -> Result<String> {
+        let title = board::title(&self.exercise);
+        Ok(match &self.view {
+            View::Board => verdict(&self.exercise, self.verdict.as_ref())?,
+            View::Text(text) => text.clone(),
+            View::Hint { text, .. } => format!("{title}{}", indented(text)),
+            View::List { selected, filter } => list(*selected, *filter)?,
+            View::Running(running) => {
+                let lines: String = running
+                    .lines
+                    .iter()
+                    .map(|line| format!(" {line}\n"))
+                    .collect();
+                format!("{title}{lines}")
+            }
+            View::AskReset => format!(
+                "{title} Start afresh? What you have is kept under .course/attempts.\n\n y yes   any other key: no\n"
+            ),
+        })
+    }
+
+    /// A message, how far the learner is, and the keys.
+    fn footer(&self) -> Result<Vec<String>> {
+        let progress = Progress::load()?;
+        let exercises = catalog::exercises()?;
+        let passed = exercises
+            .iter()
+            .filter(|exercise| progress.of(&exercise.name).passed)
+            .count();
+        let mut status = format!(
+            " {} exercises   {}",
+            bar::render(passed, exercises.len()),
+            points(&progress, &exercises)?
+        );
+        if self.working {
+            status += "   checking ...";
+        } else if let Some(took) = self.took {
+            let _ = write!(status, "   {:.2} s", took.as_secs_f64()); // a String takes every write
+        }
+        status += &format!("   {}", link(&self.exercise));
+        if self.polls {
+            status += "   (polling: no file events here)";
+        }
+        let dimmed = Style::new().dimmed();
+        let keys = self.keys(&progress)?;
+        let message = self.message.as_deref().unwrap_or_default();
+        Ok(vec![
+            format!(" {message}"),
+            status,
+            format!(" {dimmed}{keys}{dimmed:#}"),
+        ])
+    }
+
+    fn keys(&self, progress: &Progress) -> Result<String> {
+        Ok(match self.view {
+            View::List { .. } => "↑ ↓ choose   enter go there   a all   p pending   d done   c check all   esc back   q quit".to_owned(),
+            View::Running(_) => "r end it   (it listens on 127.0.0.1:9000; try: nc 127.0.0.1 9000)".to_owned(),
+            View::AskReset => String::new(),
+            _ => {
+                let hints = lesson::hints(&self.exercise)?.len();
+                let left = hints.saturating_sub(progress.of(&self.exercise.name).hints);
+                format!("n next   h hint ({left} left)   l list   c check all   d diff   r run   x reset   q quit")
+            }
+        })
+    }
+}
+
+/// What came of judging an exercise, as it is shown.
+pub fn verdict(exercise: &Lesson, verdict: Option<&Verdict>) -> Result<String> {
+    let title = board::title(exercise);
+    Ok(match verdict {
+        None => title,
+        Some(Verdict::DoesNotBuild(text)) => {
+            format!(
+                "{title}{text}\n {} does not build yet: mend the first error\n",
+                exercise.name
+            )
+        }
+        Some(Verdict::Trouble(text)) => format!("{title}{}", indented(text)),
+        Some(Verdict::Judged {
+            report,
+            warnings,
+            fresh,
+        }) => {
+            let word = board::last_word(exercise, report, *fresh)?;
+            format!(
+                "{title}{}\n{warnings}{}",
+                board::checks(report),
+                indented(&word)
+            )
+        }
+    })
+}
+
+fn list(selected: usize, filter: Filter) -> Result<String> {
+    let progress = Progress::load()?;
+    let mut text = String::from("\n");
+    for (index, exercise) in filter.exercises()?.iter().enumerate() {
+        let ((mark, colour), score) = progress.mark(&exercise.name);
+        let pointer = if index == selected { "▶" } else { " " };
+        let bold = if index == selected {
+            Style::new().bold()
+        } else {
+            Style::new()
+        };
+        // A String takes every write.
+        let _ = writeln!(
+            text,
+            " {pointer} {colour}{mark}{colour:#} {bold}{:>2}  {:<12}{bold:#} {score:>6}  {}",
+            exercise.number,
+            exercise.name,
+            exercise.task()?
+        );
+    }
+    if text.len() == 1 {
+        text += "   (none)\n";
+    }
+    Ok(text)
+}
+
+fn points(progress: &Progress, exercises: &[Lesson]) -> Result<String> {
+    let mut got = 0;
+    let mut points = 0;
+    for exercise in exercises {
+        got += progress.of(&exercise.name).best;
+        points += exercise
+            .points()?
+            .iter()
+            .map(|(_, points)| points)
+            .sum::<u32>();
+    }
+    Ok(format!("{got}/{points} points"))
+}
+
+/// The source, as a link where the terminal can follow one (OSC 8).
+fn link(exercise: &Lesson) -> String {
+    let source = exercise.source();
+    match supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
+        true => format!(
+            "\x1b]8;;file://{}/{source}\x1b\\{source}\x1b]8;;\x1b\\",
+            catalog::root().display()
+        ),
+        false => source,
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!(" {line}\n")).collect()
+}

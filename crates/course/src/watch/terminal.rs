@@ -1,0 +1,81 @@
+//! The terminal while it is ours: drawn whole, and given back as it was, whatever happens.
+
+use std::io::{self, Write};
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::terminal::{
+    self, BeginSynchronizedUpdate, Clear, ClearType, DisableLineWrap, EnableLineWrap,
+    EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use crossterm::{execute, queue};
+
+/// The terminal in raw mode, on its second screen. It is restored when this is dropped, and before a panic speaks.
+pub struct Terminal {
+    /// Set when the system asks this program to end.
+    asked_to_end: Arc<AtomicBool>,
+}
+
+impl Terminal {
+    pub fn take() -> io::Result<Self> {
+        let asked_to_end = Arc::new(AtomicBool::new(false));
+        #[cfg(unix)]
+        for signal in [
+            signal_hook::consts::SIGINT,
+            signal_hook::consts::SIGTERM,
+            signal_hook::consts::SIGHUP,
+        ] {
+            signal_hook::flag::register(signal, Arc::clone(&asked_to_end))?;
+        }
+        let speak = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            give_back();
+            speak(panic);
+        }));
+        enable_raw_mode()?;
+        let terminal = Self { asked_to_end };
+        execute!(io::stdout(), EnterAlternateScreen, Hide, DisableLineWrap)?;
+        Ok(terminal)
+    }
+
+    /// Whether the system asks this program to end: a signal that is no key.
+    pub fn asked_to_end(&self) -> bool {
+        self.asked_to_end.load(Ordering::Relaxed)
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        terminal::size().map_or(24, |(_, rows)| usize::from(rows))
+    }
+
+    /// Draws `lines` from the top, and `footer` at the bottom.
+    pub fn draw(&self, lines: &[&str], footer: &[String]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        queue!(out, BeginSynchronizedUpdate, MoveTo(0, 0))?;
+        let room = self.rows().saturating_sub(footer.len());
+        let blank = std::iter::repeat("");
+        let body = lines.iter().copied().chain(blank).take(room);
+        for (row, line) in body.chain(footer.iter().map(String::as_str)).enumerate() {
+            queue!(out, MoveTo(0, u16::try_from(row).unwrap_or(u16::MAX)))?;
+            write!(out, "{line}")?;
+            queue!(out, Clear(ClearType::UntilNewLine))?;
+        }
+        queue!(out, EndSynchronizedUpdate)?;
+        out.flush()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn give_back() {
+    // Nothing can be done if the terminal is gone.
+    let _ = execute!(io::stdout(), EnableLineWrap, Show, LeaveAlternateScreen);
+    let _ = disable_raw_mode();
+}
