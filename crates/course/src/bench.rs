@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use harness::{Check, Suite, Verdict};
 
-use crate::{Outcome, build, catalog};
+use tour::{Outcome, build, catalog};
 
 /// How often a whole command is measured.
 const COMMANDS: usize = 5;

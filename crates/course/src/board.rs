@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use harness::{Judged, Report, Verdict};
 
-use crate::catalog::Lesson;
+use tour::catalog::Lesson;
 
 /// Where points stand, on the right.
 const WIDTH: usize = 80;

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use harness::{Judged, Report, Verdict};
 
-use crate::build::{self, Built};
-use crate::catalog::{self, Lesson};
 use crate::progress::Progress;
 use crate::suite::Suite;
-use crate::{Outcome, board, submission};
+use crate::{board, submission};
+use tour::Outcome;
+use tour::build::{self, Built};
+use tour::catalog::{self, Lesson};
 
 /// An exercise that has been built: its program and the test program that judges it.
 pub struct Ready {

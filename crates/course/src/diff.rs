@@ -7,8 +7,8 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use similar::{ChangeTag, DiffOp, TextDiff};
 
-use crate::Outcome;
-use crate::catalog::{self, Lesson};
+use tour::Outcome;
+use tour::catalog::{self, Lesson};
 
 /// Prints how the source of one step differs from another's.
 pub fn run(from: &str, to: &str) -> Outcome {

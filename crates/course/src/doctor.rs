@@ -8,8 +8,9 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, ensure};
 
+use crate::progress;
 use crate::watch::files;
-use crate::{Outcome, catalog, progress};
+use tour::{Outcome, catalog};
 
 /// What the steps use unless they are told otherwise.
 const USUAL_PORT: u16 = 9000;

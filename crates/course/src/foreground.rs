@@ -6,8 +6,8 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Context;
 
-use crate::catalog::Lesson;
-use crate::{Outcome, build};
+use tour::catalog::Lesson;
+use tour::{Outcome, build};
 
 /// Builds a program and becomes it.
 pub fn build_and_run(lesson: &Lesson, arguments: &[OsString]) -> Outcome {

@@ -9,11 +9,12 @@ use harness::{Report, Verdict};
 use serde::Serialize;
 
 use crate::bar::Bar;
-use crate::catalog::{self, Lesson};
 use crate::formats::Format;
 use crate::stage::{self, Files, Source};
+use crate::submission;
 use crate::suite::{self, Suite};
-use crate::{Outcome, submission};
+use tour::Outcome;
+use tour::catalog::{self, Lesson};
 
 /// What was handed in is worth so much.
 #[derive(Serialize)]

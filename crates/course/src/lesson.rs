@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::catalog::{self, Lesson};
 use crate::progress::{self, Progress};
-use crate::{Outcome, check, foreground};
+use crate::{check, foreground};
+use tour::Outcome;
+use tour::catalog::{self, Lesson};
 
 /// Prints a hint: the one of this level, or the first that was not shown yet.
 pub fn hint(name: &str, level: Option<usize>) -> Outcome {

@@ -6,8 +6,6 @@
 mod bar;
 mod bench;
 mod board;
-mod build;
-mod catalog;
 mod check;
 mod diff;
 mod doctor;
@@ -15,6 +13,7 @@ mod foreground;
 mod formats;
 mod grade;
 mod lesson;
+mod list;
 mod progress;
 mod stage;
 mod stress;
@@ -22,7 +21,6 @@ mod submission;
 mod suite;
 #[cfg(test)]
 mod tidy;
-mod tour;
 mod verify;
 mod watch;
 
@@ -30,8 +28,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Parser, Subcommand};
+use tour::{Outcome, catalog};
 
 /// Server programming in Rust, from protocol to practice
 #[derive(Parser)]
@@ -182,7 +180,7 @@ fn run(command: Command) -> Outcome {
             foreground::build_and_run(&catalog::step(&step)?, &arguments)
         }
         Command::Diff { from, to } => diff::run(&from, &to),
-        Command::List => catalog::list(),
+        Command::List => list::run(),
         Command::Exercise(command) => run_for_exercise(command),
         Command::Doctor => doctor::run(),
         Command::Grade {
@@ -227,6 +225,3 @@ fn run_for_exercise(command: ExerciseCommand) -> Outcome {
         Reset { exercise } => lesson::reset(&exercise),
     }
 }
-
-/// What a subcommand comes to: an exit status, or an error that ends in a hint.
-type Outcome = Result<ExitCode>;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use harness::Report;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog;
+use tour::catalog;
 
 /// Everything that is remembered.
 #[derive(Default, Serialize, Deserialize)]

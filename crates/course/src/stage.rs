@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::build;
-use crate::catalog::{self, Lesson};
+use tour::build;
+use tour::catalog::{self, Lesson};
 
 /// The files of a source: names below `src`, and their bytes.
 pub type Files = Vec<(PathBuf, Vec<u8>)>;
@@ -108,7 +108,7 @@ fn workspace(members: &str) -> Result<String> {
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let lines = text
         .lines()
-        .filter(|line| !line.starts_with("default-members") && !line.starts_with("harness"));
+        .filter(|line| !line.starts_with("default-members"));
     let lines = lines.map(|line| match line.starts_with("members") {
         true => format!("members = [{members}]\n"),
         false => format!("{line}\n"),

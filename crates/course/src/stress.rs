@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::Outcome;
-use crate::build::{self, Built};
+use tour::Outcome;
+use tour::build::{self, Built};
 
 /// Runs all test programs at once, `times` times, and says what failed.
 pub fn run(times: u32) -> Outcome {

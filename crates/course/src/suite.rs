@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use harness::Report;
 
-use crate::build;
-use crate::catalog::{self, Lesson};
+use tour::build;
+use tour::catalog::{self, Lesson};
 
 /// A check has 60 s at most, and most checks run side by side.
 const LONGEST: Duration = Duration::from_secs(300);

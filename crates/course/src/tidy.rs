@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{self, Lesson};
 use crate::diff::changed_lines;
+use tour::catalog::{self, Lesson};
 
 /// The last of the steps that follow the five of the classic article.
 const LAST_OF_THE_FIVE: u32 = 5;

@@ -13,10 +13,11 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Report, Verdict};
 
-use crate::catalog::{self, Lesson};
 use crate::stage::{self, Source};
+use crate::submission;
 use crate::suite::{self, Suite};
-use crate::{Outcome, submission};
+use tour::Outcome;
+use tour::catalog::{self, Lesson};
 
 /// The same for every run, so that the failure texts are.
 const SEED: &str = "1";

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use harness::Report;
 
-use crate::catalog::Lesson;
 use crate::check::{self, Trouble};
 use crate::progress::Progress;
 use crate::suite::Stopper;
+use tour::catalog::Lesson;
 
 /// What came of judging an exercise.
 pub enum Verdict {

@@ -18,14 +18,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use crate::catalog::{self, Lesson};
 use crate::progress::{self, Progress};
-use crate::{Outcome, board, lesson};
+use crate::{board, lesson};
 use files::Files;
 use job::{Done, Jobs};
 use run::Running;
 use screen::{Filter, Screen, View};
 use terminal::Terminal;
+use tour::Outcome;
+use tour::catalog::{self, Lesson};
 
 /// How often answers and saved files are looked for; a key is heard at once.
 const TICK: Duration = Duration::from_millis(10);

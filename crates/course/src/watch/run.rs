@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::catalog::Lesson;
 use crate::check::{self, Trouble};
+use tour::catalog::Lesson;
 
 /// So many lines are kept.
 const KEPT: usize = 500;

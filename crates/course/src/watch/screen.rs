@@ -9,9 +9,9 @@ use anyhow::Result;
 use super::job::{Done, Verdict};
 use super::run::Running;
 use super::terminal::Terminal;
-use crate::catalog::{self, Lesson};
 use crate::progress::Progress;
 use crate::{bar, board, lesson};
+use tour::catalog::{self, Lesson};
 
 /// What is looked at.
 pub enum View {

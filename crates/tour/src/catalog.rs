@@ -2,18 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use anstyle::Style;
 use anyhow::{Context, Result, anyhow};
-
-use crate::Outcome;
 
 /// A step, `crates/NN-name`, or an exercise, `exercises/NN-name`.
 #[derive(Clone)]
 pub struct Lesson {
+    /// Its place in the course.
     pub number: u32,
+    /// The name of its package.
     pub name: String,
+    /// Where it is.
     pub folder: PathBuf,
 }
 
@@ -22,8 +21,8 @@ const ALIKE: f64 = 0.7;
 
 /// The top of the repository.
 pub fn root() -> &'static Path {
-    let course = Path::new(env!("CARGO_MANIFEST_DIR"));
-    course.ancestors().nth(2).unwrap_or(course)
+    let tour = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tour.ancestors().nth(2).unwrap_or(tour)
 }
 
 /// Where cargo builds: what may be thrown away at any time.
@@ -153,26 +152,4 @@ impl Lesson {
         let (_, task) = line.split_once(": ").unwrap_or(("", line));
         Ok(task.to_owned())
     }
-}
-
-/// Prints every step and every exercise: number, name, what it is about, and how far the learner is.
-pub fn list() -> Outcome {
-    let bold = Style::new().bold();
-    anstream::println!("{bold}steps{bold:#}");
-    for step in steps()? {
-        let (number, name) = (step.number, &step.name);
-        anstream::println!("{number:>3}  {name:<14}  {}", step.headline()?);
-    }
-    let progress = crate::progress::Progress::load()?;
-    anstream::println!("{bold}exercises{bold:#}");
-    for exercise in exercises()? {
-        let (number, name) = (exercise.number, &exercise.name);
-        let (mark, score) = progress.mark(name);
-        let (style, task) = (mark.1, exercise.task()?);
-        anstream::println!(
-            "{number:>3}  {name:<14}  {style}{}{style:#} {score:>6}  {task}",
-            mark.0
-        );
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -17,6 +17,7 @@ pub struct Built {
     pub folder: PathBuf,
     /// The binary's or test program's name.
     pub target: String,
+    /// The program itself.
     pub executable: PathBuf,
     /// Whether it is a test program.
     pub is_test: bool,
@@ -25,6 +26,7 @@ pub struct Built {
 /// What came of building packages, one of which may fail while others do not.
 #[derive(Default)]
 pub struct Outcome {
+    /// What was built.
     pub built: Vec<Built>,
     /// What the compiler said, by the folder of the package that it said it of.
     pub said: HashMap<PathBuf, Said>,
@@ -33,6 +35,7 @@ pub struct Outcome {
 /// What the compiler said of a package.
 #[derive(Default)]
 pub struct Said {
+    /// All of it.
     pub text: String,
     /// Whether one of its words was an error.
     pub failed: bool,
