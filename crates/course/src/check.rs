@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::suite::Suite;
 use crate::{board, submission};
 use tour::Outcome;
-use tour::build::{self, Built};
+use tour::build::{self, Built, Look};
 use tour::catalog::{self, Lesson};
 
 /// An exercise that has been built: its program and the test program that judges it.
@@ -38,7 +38,11 @@ impl<E: Into<anyhow::Error>> From<E> for Trouble {
 /// Judges an exercise as it is, or only the checks whose name has `only` in it, or another program.
 pub fn run(name: &str, only: Option<&str>, server: Option<&str>) -> Outcome {
     let exercise = catalog::exercise(name)?;
-    let ready = match prepare(&exercise, colours()) {
+    let look = Look {
+        colour: colours(),
+        progress: true,
+    };
+    let ready = match prepare(&exercise, look) {
         Ok(ready) => ready,
         Err(Trouble::Other(error)) => return Err(error),
         Err(Trouble::DoesNotBuild(text)) => {
@@ -57,21 +61,16 @@ pub fn run(name: &str, only: Option<&str>, server: Option<&str>) -> Outcome {
     }
     let report = suite.with(only.map(check_name)).judge()?;
     if report.checks.is_empty() {
+        let (name, only) = (&exercise.name, only.unwrap_or_default());
         bail!(
-            "no check of {} has {:?} in its name\nhint: `just check {}` names them all",
-            exercise.name,
-            only.unwrap_or_default(),
-            exercise.name
+            "no check of {name} has {only:?} in its name\nhint: `just check {name}` names them all"
         );
     }
     anstream::print!("{}{}", board::title(&exercise), board::checks(&report));
     if only.is_none() {
         let fresh = server.is_none() && is_fresh(&exercise);
-        anstream::println!(
-            "\n{}{}",
-            board::last_word(&exercise, &report, fresh)?,
-            what_next(&exercise, &report)?
-        );
+        let word = board::last_word(&exercise, &report, fresh)?;
+        anstream::println!("\n{word}{}", what_next(&exercise, &report)?);
     }
     if only.is_none() && server.is_none() {
         Progress::reach(&exercise.name, &report)?;
@@ -92,7 +91,7 @@ pub fn status(report: &Report) -> ExitCode {
 }
 
 /// Builds the exercise where it stands.
-pub fn prepare(exercise: &Lesson, colour: bool) -> Result<Ready, Trouble> {
+pub fn prepare(exercise: &Lesson, look: Look) -> Result<Ready, Trouble> {
     submission::collect(&exercise.folder.join("src"))?;
     let arguments = [
         "test",
@@ -102,7 +101,7 @@ pub fn prepare(exercise: &Lesson, colour: bool) -> Result<Ready, Trouble> {
         "--test",
         "checks",
     ];
-    let mut outcome = build::cargo_in(catalog::root(), &arguments, colour)?;
+    let mut outcome = build::cargo_in(catalog::root(), &arguments, look)?;
     let said = outcome.said.remove(&exercise.folder).unwrap_or_default();
     if said.failed {
         return Err(Trouble::DoesNotBuild(said.text));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use tour::build;
+use tour::build::{self, Look};
 use tour::catalog::{self, Lesson};
 
 /// The files of a source: names below `src`, and their bytes.
@@ -22,6 +22,12 @@ pub struct Source {
     pub label: String,
     pub files: Files,
 }
+
+/// Its words may be handed on, so they have no colours.
+const LOOK: Look = Look {
+    colour: false,
+    progress: true,
+};
 
 /// What came of it: the program, or what the compiler said.
 pub type Built = Result<PathBuf, String>;
@@ -40,8 +46,32 @@ pub fn folder(exercise: &Lesson, label: &str) -> PathBuf {
         .join(format!("{}-{label}", exercise.name))
 }
 
+/// The lock on the stage, which one grading has at a time: another would lay its sources over ours.
+pub type Lock = fd_lock::RwLock<fs::File>;
+
+/// The lock, still open.
+pub fn lock() -> Result<Lock> {
+    let stage = catalog::target().join("stage");
+    let file = stage.join("lock");
+    let opened = fs::create_dir_all(&stage).and_then(|()| fs::File::create(&file));
+    Ok(Lock::new(opened.with_context(|| {
+        format!("cannot create {}", file.display())
+    })?))
+}
+
+/// Waits until nobody else grades, and says so.
+pub fn alone(lock: &mut Lock) -> Result<fd_lock::RwLockWriteGuard<'_, fs::File>> {
+    if lock.try_write().is_err() {
+        anstream::eprintln!("another grading is under way; waiting for its end");
+    }
+    lock.write().context("cannot lock the stage")
+}
+
 /// Builds all sources in one go. The answers are in their order.
 pub fn build(sources: &[&Source]) -> Result<Vec<Built>> {
+    if sources.is_empty() {
+        return Ok(Vec::new()); // which cargo would not call a workspace
+    }
     let stage = catalog::target().join("stage");
     for source in sources {
         lay(source, &stage.join(source.package()))?;
@@ -66,7 +96,7 @@ pub fn build(sources: &[&Source]) -> Result<Vec<Built>> {
     let target = catalog::target().join("stage-target");
     let target = target.to_str().context("a path that is no text")?;
     arguments.extend(["--target-dir", target]);
-    let outcome = build::cargo_in(&stage, &arguments, false)?;
+    let outcome = build::cargo_in(&stage, &arguments, LOOK)?;
     let answer = |source: &&Source| {
         let folder = stage.join(source.package());
         if let Some(said) = outcome.said.get(&folder).filter(|said| said.failed) {

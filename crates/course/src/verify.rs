@@ -45,6 +45,8 @@ enum Expected {
 /// Judges every variant of the exercises named, or of all; `bless` writes the failure texts anew.
 pub fn run(names: &[String], bless: bool) -> Outcome {
     let exercises = catalog::exercises_named(names)?;
+    let mut lock = stage::lock()?;
+    let _alone = stage::alone(&mut lock)?;
     let suites = suite::programs(&exercises)?;
     let mut variants = Vec::new();
     for (index, exercise) in exercises.iter().enumerate() {
@@ -185,6 +187,14 @@ impl Variant {
             .filter(|check| check.verdict == Verdict::Failed);
         let failed: BTreeSet<String> = failed.map(|check| check.name.clone()).collect();
         let text = self.failure_text(report);
+        if cfg!(not(target_os = "linux")) {
+            // Elsewhere the kernel tells less: some checks are left out, and words differ.
+            ensure!(
+                failed.is_subset(checks),
+                "it is caught by {failed:?} as well"
+            );
+            return Ok(());
+        }
         if failed.is_empty() || failed != *checks {
             let list = |names: &BTreeSet<String>| {
                 names

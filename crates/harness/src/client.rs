@@ -230,7 +230,9 @@ impl Client {
         let mut sent = 0;
         while sent < 64 << 20 {
             let tired = Instant::now() > self.target.give_up;
-            match self.stream.write(&chunk) {
+            // Exactly 64 MiB, also when a write was cut short by its time-out: the text is always the same.
+            let room = chunk.len().min((64 << 20) - sent);
+            match self.stream.write(&chunk[..room]) {
                 Ok(count) if !tired => sent += count,
                 Ok(_) => cannot_send(&ErrorKind::TimedOut.into(), sent).raise(),
                 // On a busy machine it may only be waiting for its turn.
@@ -262,17 +264,14 @@ impl Client {
     ///
     /// Waits 2 s at most for a server that does not read, and 20 ms where the system does not tell.
     pub fn pause(self) -> Self {
-        let started = Instant::now();
-        loop {
-            let enough = match kernel::unread(self.address, self.target.address) {
-                Some(unread) => unread == 0 || started.elapsed() > PATIENCE,
-                None => started.elapsed() > PAUSE,
-            };
-            if enough {
-                return self;
-            }
-            thread::park_timeout(TICK);
+        let (client, server) = (self.address, self.target.address);
+        match kernel::unread(client, server) {
+            Some(_) => wait_for(PATIENCE, || {
+                kernel::unread(client, server).is_none_or(|unread| unread == 0)
+            }),
+            None => wait_for(PAUSE, || false),
         }
+        self
     }
 
     /// Says that nothing more will be sent, and goes on reading (a half-close, shutdown(2)).
@@ -370,11 +369,20 @@ impl Client {
     }
 
     /// Resets the connection: the server's next read fails (SO_LINGER with a time of zero, socket(7)).
+    ///
+    /// What was sent has reached the server's kernel before, and it knows of the reset after this: on a
+    /// busy machine packets are handled late, and even out of order.
     pub fn reset(self) {
+        let (client, server) = (self.address, self.target.address);
+        wait_for(PATIENCE, || {
+            kernel::on_the_way(client, server).is_none_or(|bytes| bytes == 0)
+        });
         self.record(What::Reset);
         if let Err(error) = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)) {
             cannot_judge(format!("cannot reset a connection: {error}"));
         }
+        drop(self);
+        wait_for(PATIENCE, || kernel::is_over(client, server).unwrap_or(true));
     }
 
     /// Reads until `expected` is there, or something else is.
@@ -484,6 +492,14 @@ impl Client {
                 },
             }
         }
+    }
+}
+
+/// Waits until it is so, for `patience` at most.
+fn wait_for(patience: Duration, is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() && started.elapsed() < patience {
+        thread::park_timeout(TICK);
     }
 }
 

@@ -18,6 +18,14 @@ mod elsewhere {
         None
     }
 
+    pub fn on_the_way(_client: SocketAddr, _server: SocketAddr) -> Option<u32> {
+        None
+    }
+
+    pub fn is_over(_client: SocketAddr, _server: SocketAddr) -> Option<bool> {
+        None
+    }
+
     pub fn asleep(_process: u32) -> Option<bool> {
         None
     }
@@ -76,13 +84,26 @@ mod linux {
 
     /// How many bytes from `client` have not been read by `server`, those on the way included.
     pub fn unread(client: SocketAddr, server: SocketAddr) -> Option<u32> {
-        let family = if client.is_ipv4() { INET } else { INET6 };
-        let end = |local, remote| {
-            let sockets = ask(family, TCP, &Query::Connection { local, remote })?;
-            let same = |socket: &Socket| (socket.local, socket.remote) == (local, remote);
-            sockets.into_iter().find(same)
-        };
         Some(end(client, server)?.to_send + end(server, client)?.received)
+    }
+
+    /// One end of a connection, if it is one.
+    fn end(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
+        let family = if local.is_ipv4() { INET } else { INET6 };
+        let sockets = ask(family, TCP, &Query::Connection { local, remote })?;
+        let same = |socket: &Socket| (socket.local, socket.remote) == (local, remote);
+        sockets.into_iter().find(same)
+    }
+
+    /// How many bytes from `client` have not reached the server's kernel.
+    pub fn on_the_way(client: SocketAddr, server: SocketAddr) -> Option<u32> {
+        Some(end(client, server)?.to_send)
+    }
+
+    /// Whether the server's kernel knows that `client` has reset the connection.
+    pub fn is_over(client: SocketAddr, server: SocketAddr) -> Option<bool> {
+        // `None` of `end` may also say that the kernel does not answer: then ours would not be found either.
+        Some(end(server, client).is_none())
     }
 
     /// Whether every thread of a process waits for something to happen.

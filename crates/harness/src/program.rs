@@ -86,6 +86,11 @@ impl Program {
         }
     }
 
+    /// Random numbers that are the same for the same `--seed`.
+    pub fn random(&self) -> fastrand::Rng {
+        fastrand::Rng::with_seed(self.seed)
+    }
+
     /// Starts a server on `bind` and waits until it is ready.
     #[track_caller]
     pub fn start<S: AsRef<str>>(&self, bind: SocketAddr, arguments: &[S]) -> Server {

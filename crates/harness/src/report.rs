@@ -145,6 +145,7 @@ fn stable(text: &str) -> String {
     let mut text = text.to_owned();
     for (before, instead) in [
         ("127.0.0.1:", "PORT"),
+        ("0.0.0.0:", "PORT"),
         ("[::1]:", "PORT"),
         ("--seed ", "SEED"),
         (" after ", "N"),

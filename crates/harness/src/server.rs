@@ -320,7 +320,7 @@ impl Server {
 
     /// Random numbers that are the same for the same `--seed`.
     pub fn random(&self) -> fastrand::Rng {
-        fastrand::Rng::with_seed(self.program.seed)
+        self.program.random()
     }
 
     /// Everything said so far.
@@ -413,10 +413,12 @@ fn listens_elsewhere(told: SocketAddr, says: SocketAddr, group: Option<u32>) -> 
         0 => format!("a listener on some port of {}", told.ip()),
         _ => format!("a listener on {told}"),
     };
-    Some(Failure::new(
-        expected,
-        format!("a listener on {}", list(&really)),
-    ))
+    let failure = Failure::new(expected, format!("a listener on {}", list(&really)));
+    let same_ip = really.iter().all(|address| address.ip() == told.ip());
+    Some(match same_ip {
+        true => failure.note("it was told a port, and took another"),
+        false => failure,
+    })
 }
 
 /// Port 0 stands for any port.

@@ -87,17 +87,26 @@ pub fn cargo(arguments: &[&str]) -> Result<Vec<Built>> {
         .args(arguments)
         .args(["--quiet", "--message-format", "json-render-diagnostics"]);
     let mut cargo = cargo.stdout(Stdio::piped()).spawn().context(NO_CARGO)?;
-    let outcome = read_messages(cargo.stdout.take().context("cargo has no output")?)?;
+    let outcome = read_messages(cargo.stdout.take().context("cargo has no output")?, true)?;
     if !cargo.wait()?.success() {
         bail!("this does not build\nhint: mend what is named above, then try again");
     }
     Ok(outcome.built)
 }
 
+/// How a build is shown.
+#[derive(Clone, Copy)]
+pub struct Look {
+    /// Whether the compiler's words have colours.
+    pub colour: bool,
+    /// Whether there is a progress line, if standard error is a terminal.
+    pub progress: bool,
+}
+
 /// Runs a cargo command that builds packages of the workspace in `folder`, as many as build. What the
-/// compiler says is kept, in colour if that is wanted.
-pub fn cargo_in(folder: &Path, arguments: &[&str], colour: bool) -> Result<Outcome> {
-    let format = if colour {
+/// compiler says is kept.
+pub fn cargo_in(folder: &Path, arguments: &[&str], look: Look) -> Result<Outcome> {
+    let format = if look.colour {
         "json-diagnostic-rendered-ansi"
     } else {
         "json"
@@ -113,7 +122,10 @@ pub fn cargo_in(folder: &Path, arguments: &[&str], colour: bool) -> Result<Outco
         .context(NO_CARGO)?;
     let mut stderr = cargo.stderr.take().context("cargo has no output")?;
     let words = thread::spawn(move || io::read_to_string(&mut stderr));
-    let outcome = read_messages(cargo.stdout.take().context("cargo has no output")?)?;
+    let outcome = read_messages(
+        cargo.stdout.take().context("cargo has no output")?,
+        look.progress,
+    )?;
     let words = words
         .join()
         .map_or(String::new(), Result::unwrap_or_default);
@@ -123,8 +135,8 @@ pub fn cargo_in(folder: &Path, arguments: &[&str], colour: bool) -> Result<Outco
     Ok(outcome)
 }
 
-fn read_messages(stdout: ChildStdout) -> Result<Outcome> {
-    let mut progress = Progress::start();
+fn read_messages(stdout: ChildStdout, progress: bool) -> Result<Outcome> {
+    let mut progress = Progress::start(progress);
     let mut outcome = Outcome::default();
     for line in BufReader::new(stdout).lines() {
         let Ok(message) = serde_json::from_str::<Message>(&line?) else {
@@ -163,10 +175,10 @@ struct Progress {
 }
 
 impl Progress {
-    fn start() -> Self {
+    fn start(wanted: bool) -> Self {
         let progress = Self {
             count: 0,
-            terminal: io::stderr().is_terminal(),
+            terminal: wanted && io::stderr().is_terminal(),
         };
         progress.write("building ...");
         progress

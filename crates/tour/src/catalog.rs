@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
 
@@ -19,10 +20,47 @@ pub struct Lesson {
 /// Names less alike than this (Jaro-Winkler, 0 to 1) are not worth a question.
 const ALIKE: f64 = 0.7;
 
-/// The top of the repository.
+/// The top of the repository: where this program was built, or what COURSE_ROOT says.
 pub fn root() -> &'static Path {
-    let tour = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tour.ancestors().nth(2).unwrap_or(tour)
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| match std::env::var_os("COURSE_ROOT") {
+        Some(root) => root.into(),
+        None => {
+            let tour = Path::new(env!("CARGO_MANIFEST_DIR"));
+            tour.ancestors().nth(2).unwrap_or(tour).to_owned()
+        }
+    })
+}
+
+/// Copies what there is to build into `folder`, for tests and measurements that change it.
+///
+/// # Errors
+///
+/// If something cannot be read or written.
+pub fn copy_to(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    for name in ["Cargo.toml", "Cargo.lock", "crates", "exercises"] {
+        copy(&root().join(name), &folder.join(name))?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        // A file that is the same keeps its time, so that cargo need not build again.
+        let bytes = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+        if fs::read(to).is_ok_and(|old| old == bytes) {
+            return Ok(());
+        }
+        return fs::write(to, bytes).with_context(|| format!("cannot write {}", to.display()));
+    }
+    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    let entries = fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
 }
 
 /// Where cargo builds: what may be thrown away at any time.

@@ -102,7 +102,7 @@ fn lock(current: &Mutex<Current>) -> std::sync::MutexGuard<'_, Current> {
 }
 
 fn judge(exercise: &Lesson, number: u64, current: &Mutex<Current>) -> Verdict {
-    let ready = match check::prepare(exercise, true) {
+    let ready = match check::prepare(exercise, super::LOOK) {
         Ok(ready) => ready,
         Err(Trouble::DoesNotBuild(text)) => return Verdict::DoesNotBuild(text),
         Err(Trouble::Other(error)) => return Verdict::Trouble(format!("{error:#}")),

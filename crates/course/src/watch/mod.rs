@@ -26,12 +26,19 @@ use run::Running;
 use screen::{Filter, Screen, View};
 use terminal::Terminal;
 use tour::Outcome;
+use tour::build::Look;
 use tour::catalog::{self, Lesson};
 
 /// How often answers and saved files are looked for; a key is heard at once.
 const TICK: Duration = Duration::from_millis(10);
 /// One save is several events; it is over when there has been none for this long.
 const QUIET: Duration = Duration::from_millis(20);
+
+/// The screen is ours while something is built.
+const LOOK: Look = Look {
+    colour: true,
+    progress: false,
+};
 
 /// Watches `name`, or the first exercise that is not passed.
 pub fn run(name: Option<&str>) -> Outcome {
@@ -85,7 +92,9 @@ fn watch_plainly(exercise: &Lesson, files: &Files) -> Outcome {
         let asked = Instant::now();
         jobs.start(vec![exercise.clone()], asked);
         let done = answers.recv().context("nobody answers")?;
-        anstream::println!("{}", screen::verdict(exercise, Some(&done.verdict))?);
+        let verdict = Some(&done.verdict);
+        let word = screen::last_word(exercise, verdict)?;
+        anstream::println!("{}{word}", screen::verdict(exercise, verdict)?);
         loop {
             let saved = files.wait().context("nothing can be saved any more")?;
             if is_source(exercise, &saved) {
@@ -121,7 +130,9 @@ impl Watch {
     /// Draws, and takes what has happened. Returns whether to go on.
     fn look(&mut self, terminal: &Terminal) -> Result<bool> {
         self.screen.draw(terminal)?;
-        if event::poll(TICK)? && !self.hear(&event::read()?)? {
+        if terminal.is_gone_within(TICK)?
+            || (event::poll(Duration::ZERO)? && !self.hear(&event::read()?)?)
+        {
             return Ok(false);
         }
         while let Ok(done) = self.answers.try_recv() {

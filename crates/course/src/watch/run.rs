@@ -60,7 +60,7 @@ fn build_and_start(exercise: &Lesson, tell: &Sender<String>, state: &Mutex<State
         text.lines()
             .for_each(|line| drop(tell.send(line.to_owned())))
     };
-    let ready = match check::prepare(exercise, true) {
+    let ready = match check::prepare(exercise, super::LOOK) {
         Ok(ready) => ready,
         Err(Trouble::DoesNotBuild(text)) => return say(&text),
         Err(Trouble::Other(error)) => return say(&format!("error: {error:#}")),

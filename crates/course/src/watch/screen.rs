@@ -140,7 +140,16 @@ impl Screen {
     fn body(&self) -> Result<String> {
         let title = board::title(&self.exercise);
         Ok(match &self.view {
-            View::Board => verdict(&self.exercise, self.verdict.as_ref())?,
+            View::Board => {
+                let word = last_word(&self.exercise, self.verdict.as_ref())?;
+                // Its first line stands below, where it is always seen.
+                let learned: String = word
+                    .lines()
+                    .skip(1)
+                    .map(|line| format!(" {line}\n"))
+                    .collect();
+                verdict(&self.exercise, self.verdict.as_ref())? + &learned
+            }
             View::Text(text) => text.clone(),
             View::Hint { text, .. } => format!("{title}{}", indented(text)),
             View::List { selected, filter } => list(*selected, *filter)?,
@@ -182,7 +191,9 @@ impl Screen {
         }
         let dimmed = Style::new().dimmed();
         let keys = self.keys(&progress)?;
-        let message = self.message.as_deref().unwrap_or_default();
+        let word = last_word(&self.exercise, self.verdict.as_ref())?;
+        let message = self.message.as_deref().or(word.lines().next());
+        let message = message.unwrap_or_default();
         Ok(vec![
             format!(" {message}"),
             status,
@@ -217,18 +228,17 @@ pub fn verdict(exercise: &Lesson, verdict: Option<&Verdict>) -> Result<String> {
         }
         Some(Verdict::Trouble(text)) => format!("{title}{}", indented(text)),
         Some(Verdict::Judged {
-            report,
-            warnings,
-            fresh,
-        }) => {
-            let word = board::last_word(exercise, report, *fresh)?;
-            format!(
-                "{title}{}\n{warnings}{}",
-                board::checks(report),
-                indented(&word)
-            )
-        }
+            report, warnings, ..
+        }) => format!("{title}{}\n{warnings}", board::checks(report)),
     })
+}
+
+/// What to do now, in a word or two.
+pub fn last_word(exercise: &Lesson, verdict: Option<&Verdict>) -> Result<String> {
+    match verdict {
+        Some(Verdict::Judged { report, fresh, .. }) => board::last_word(exercise, report, *fresh),
+        _ => Ok(String::new()),
+    }
 }
 
 fn list(selected: usize, filter: Filter) -> Result<String> {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::terminal::{
@@ -46,9 +47,37 @@ impl Terminal {
         self.asked_to_end.load(Ordering::Relaxed)
     }
 
+    /// Waits until there is something to hear, for `waiting` at most. Returns whether the terminal has
+    /// been closed: crossterm would read its end again and again.
+    #[cfg(unix)]
+    pub fn is_gone_within(&self, waiting: Duration) -> io::Result<bool> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let stdin = io::stdin();
+        let mut input = [PollFd::new(&stdin, PollFlags::IN)];
+        let waiting = Timespec {
+            tv_sec: 0,
+            tv_nsec: waiting.subsec_nanos().into(),
+        };
+        match poll(&mut input, Some(&waiting)) {
+            Ok(_) => Ok(input[0].revents().contains(PollFlags::HUP)),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same, where closing a terminal ends its programs.
+    #[cfg(not(unix))]
+    pub fn is_gone_within(&self, waiting: Duration) -> io::Result<bool> {
+        crossterm::event::poll(waiting).map(|_| false)
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        terminal::size().map_or(24, |(_, rows)| usize::from(rows))
+        // Some terminals have not been told their size.
+        terminal::size().map_or(
+            24,
+            |(_, rows)| if rows == 0 { 24 } else { usize::from(rows) },
+        )
     }
 
     /// Draws `lines` from the top, and `footer` at the bottom.

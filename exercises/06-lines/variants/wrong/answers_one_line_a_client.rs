@@ -10,7 +10,7 @@
 //! - several-lines-in-one-piece-get-a-reply-each
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use anyhow::{Context, Result, bail};
 
@@ -60,7 +60,9 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
         while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = waiting.drain(..=end).collect();
             answer(&mut stream, &line[..end])?;
-            return Ok(());
+            stream.shutdown(Shutdown::Write)?;
+            // What still comes is thrown away, so that the client sees an end and no reset.
+            return io::copy(&mut stream, &mut io::sink()).map(drop);
         }
         if waiting.len() > LONGEST + 1 || (waiting.len() > LONGEST && !waiting.ends_with(b"\r")) {
             return refuse(&mut stream);

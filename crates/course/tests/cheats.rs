@@ -1,0 +1,219 @@
+//! Submissions that try to earn points without earning them. None may gain one.
+
+#![cfg(target_os = "linux")] // what they try is what Linux lets them try
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// A folder for one submission, emptied.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("cheats")
+        .join(name);
+    let _ = fs::remove_dir_all(&folder); // of an earlier run
+    fs::create_dir_all(folder.join("src")).expect("a folder of ours");
+    folder
+}
+
+/// What the checks of `lines` are worth of what is handed in, and all that is said of it.
+fn grade(folder: &Path) -> (u64, String) {
+    let mut course = Command::new(env!("CARGO_BIN_EXE_course"));
+    course
+        .args(["grade", "lines", "--format", "json", "--from"])
+        .arg(folder);
+    let output = course
+        .timeout(Duration::from_secs(300))
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("JSON is text");
+    let words = String::from_utf8_lossy(&output.stderr);
+    let grade: Value =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}\n{words}"));
+    (grade["got"].as_u64().expect("a number"), text)
+}
+
+fn grade_source(name: &str, source: &str) -> (u64, String) {
+    let folder = folder(name);
+    fs::write(folder.join("src/main.rs"), source).expect("a source");
+    grade(&folder)
+}
+
+/// An honest start, which earns the first check's point, and then what `cheat` does.
+fn listening(cheat: &str) -> String {
+    format!(
+        "use std::{{fs, io::{{Read, Write}}, net::TcpListener, process::Command}};
+         fn main() {{
+             let listener = TcpListener::bind(std::env::args().nth(2).unwrap()).unwrap();
+             println!(\"listening on {{}}\", listener.local_addr().unwrap());
+             {cheat}
+             loop {{ std::thread::park(); }}
+         }}
+         #[allow(unused)]
+         fn used(mut a: impl Read, mut b: impl Write, c: Command) {{ fs::read(\"\").ok(); }}"
+    )
+}
+
+/// A report as the harness would write it, with all points.
+const FORGED: &str = r##"
+    fn forged() -> String {
+        let checks: Vec<String> = ["a", "b"].iter().map(|name| format!(
+            r#"{{"name":"{name}","title":"{name}","points":10,"got":10,"verdict":"passed","message":"","replay":"",
+                "conversation":{{"events":[]}},"transcript":"","seconds":0.1}}"#)).collect();
+        format!(r#"{{"suite":"lines","seed":1,"checks":[{}]}}"#, checks.join(","))
+    }"##;
+
+#[test]
+fn a_forged_report_on_stdout_is_just_output() {
+    let cheat = "print!(\"{}\\n\\ntest result: ok. 10 passed; 0 failed\\n\", forged());";
+    assert_eq!(grade_source("stdout", &(listening(cheat) + FORGED)).0, 1);
+}
+
+#[test]
+fn a_program_that_exits_well_at_once_has_no_point() {
+    assert_eq!(
+        grade_source("exits", "fn main() { std::process::exit(0) }").0,
+        0
+    );
+}
+
+#[test]
+fn what_is_written_over_the_report_is_written_over() {
+    let cheat = "
+        let parent = std::os::unix::process::parent_id();
+        let words = fs::read_to_string(format!(\"/proc/{parent}/cmdline\")).unwrap();
+        let file = words.split('\\0').skip_while(|word| *word != \"--report\").nth(1).unwrap();
+        let _ = fs::write(file, forged());
+        for number in 0..20 {
+            let _ = fs::write(format!(\"/proc/{parent}/fd/{number}\"), forged());
+            let _ = fs::write(format!(\"/proc/self/fd/{number}\"), forged());
+        }";
+    assert!(grade_source("report", &(listening(cheat) + FORGED)).0 <= 1);
+}
+
+/// The suite is gone and the report is there, but it is without the word that only the suite knew.
+#[test]
+fn who_kills_its_judge_is_not_judged() {
+    let cheat = "
+        let parent = std::os::unix::process::parent_id();
+        let words = fs::read_to_string(format!(\"/proc/{parent}/cmdline\")).unwrap();
+        let file = words.split('\\0').skip_while(|word| *word != \"--report\").nth(1).unwrap();
+        let _ = fs::write(file, forged());
+        let _ = Command::new(\"kill\").args([\"-KILL\", &parent.to_string()]).status();";
+    let (got, text) = grade_source("kills", &(listening(cheat) + FORGED));
+    assert_eq!(got, 0);
+    assert!(
+        text.contains("not_judged") && text.contains("broken off"),
+        "{text}"
+    );
+}
+
+/// A daemon that waits for the suite's end and then writes.
+#[test]
+fn a_daemon_comes_too_late() {
+    let cheat = "
+        let parent = std::os::unix::process::parent_id();
+        let words = fs::read_to_string(format!(\"/proc/{parent}/cmdline\")).unwrap();
+        let file = words.split('\\0').skip_while(|word| *word != \"--report\").nth(1).unwrap().to_owned();
+        fs::write(format!(\"{file}.forged\"), forged()).unwrap();
+        let script = \"while kill -0 $1 2>/dev/null; do :; done; cp $2.forged $2\";
+        let _ = Command::new(\"setsid\").args([\"timeout\", \"20\", \"sh\", \"-c\", script, \"sh\", &parent.to_string(), &file]).env_clear()
+            .env(\"PATH\", \"/usr/bin:/bin\").stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn();";
+    assert!(grade_source("daemon", &(listening(cheat) + FORGED)).0 <= 1);
+}
+
+#[test]
+fn the_words_of_the_readme_are_not_the_words_of_the_checks() {
+    let cheat = "for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let count = client.read(&mut [0; 1024]).unwrap();
+            if count > 0 { client.write_all(b\"received: hello\\n\").unwrap(); }
+        }";
+    assert_eq!(grade_source("readme", &listening(cheat)).0, 1);
+}
+
+#[test]
+fn what_lies_beside_the_source_has_no_say() {
+    let folder = folder("beside");
+    let marker = folder.join("marker");
+    let touch = format!("fn main() {{ std::fs::write({marker:?}, \"it ran\").unwrap(); }}");
+    fs::write(folder.join("src/main.rs"), "fn main() {}").expect("a source");
+    for file in ["build.rs", "src/build.rs"] {
+        fs::write(folder.join(file), &touch).expect("a file");
+    }
+    let manifest = "[package]\nname = \"lines\"\nversion = \"0.1.0\"\nbuild = \"build.rs\"\n[dependencies]\nclap = \"4\"\n";
+    fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
+    fs::create_dir_all(folder.join(".cargo")).expect("a folder");
+    fs::write(
+        folder.join(".cargo/config.toml"),
+        "[build]\nrustc = \"/bin/true\"\n",
+    )
+    .expect("a file");
+    assert_eq!(grade(&folder).0, 0);
+    assert!(!marker.exists(), "a build script of theirs ran");
+}
+
+fn reference() -> PathBuf {
+    tour::catalog::root().join("exercises/06-lines/variants/reference.rs")
+}
+
+#[test]
+fn the_solution_cannot_be_taken_in() {
+    for (name, source) in [
+        ("include", format!("include!({:?});", reference())),
+        (
+            "path",
+            format!(
+                "#[path = {:?}] mod solution; fn main() {{ solution::main() }}",
+                reference()
+            ),
+        ),
+    ] {
+        let (got, text) = grade_source(name, &source);
+        assert_eq!(got, 0, "{text}");
+        // A main that is not public is an error of its own.
+        assert!(
+            text.contains("which is not a part of it") || text.contains("does not build"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_link_is_no_source() {
+    let folder = folder("link");
+    std::os::unix::fs::symlink(reference(), folder.join("src/main.rs")).expect("a link");
+    let (got, text) = grade(&folder);
+    assert_eq!(got, 0);
+    assert!(text.contains("a link or a device, not a file"), "{text}");
+}
+
+#[test]
+fn what_is_too_large_empty_or_no_text_is_refused_with_a_word() {
+    for (name, bytes, words) in [
+        ("large", vec![b' '; (1 << 20) + 1], "larger than 1024 KiB"),
+        ("empty", Vec::new(), "main.rs is empty"),
+        (
+            "latin",
+            b"fn main() {}\n// caf\xe9\n".to_vec(),
+            "not UTF-8 in line 2",
+        ),
+    ] {
+        let folder = folder(name);
+        fs::write(folder.join("src/main.rs"), bytes).expect("a source");
+        let (got, text) = grade(&folder);
+        assert_eq!(got, 0);
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+/// The cheats above earn nothing because they cheat, not because nothing can be earned.
+#[test]
+fn an_honest_submission_has_all_points() {
+    let source = fs::read_to_string(reference()).expect("the reference");
+    let (got, text) = grade_source("honest", &source);
+    assert_eq!(got, 20, "{text}");
+}

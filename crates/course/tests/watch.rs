@@ -1,0 +1,203 @@
+//! The watch screen in a real terminal, and what it prints where there is none.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rexpect::process::Signal;
+use rexpect::session::{Options, PtySession, spawn_with_options};
+
+/// The first run builds everything; after that, each wait is short.
+const PATIENCE: Option<u64> = Some(60_000);
+
+/// A checkout of its own, for its sources are changed. One test at a time has it.
+struct Checkout {
+    folder: PathBuf,
+    _alone: MutexGuard<'static, ()>,
+}
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+impl Checkout {
+    fn fresh() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("checkout");
+        let _ = fs::remove_dir_all(folder.join(".course")); // what an earlier run has reached
+        tour::catalog::copy_to(&folder).expect("a copy");
+        let checkout = Self {
+            folder,
+            _alone: alone,
+        };
+        checkout.save("starter");
+        checkout
+    }
+
+    /// Saves a variant as the learner's source.
+    fn save(&self, variant: &str) {
+        let exercise = self.folder.join("exercises/06-lines");
+        let source = fs::read(exercise.join(format!("variants/{variant}.rs"))).expect("a variant");
+        fs::write(exercise.join("src/main.rs"), source).expect("a source");
+    }
+
+    fn watch(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_course"));
+        command
+            .args(["watch", "lines"])
+            .env("COURSE_ROOT", &self.folder);
+        // In a folder of its own: cargo would put programs of the same names over those of this checkout.
+        command
+            .env("CARGO_TARGET_DIR", self.folder.join("target"))
+            .env_remove("CARGO");
+        command
+    }
+
+    fn watch_in_a_terminal(&self) -> PtySession {
+        let mut command = self.watch();
+        command.env("TERM", "xterm-256color").env_remove("NO_COLOR");
+        let options = Options::new()
+            .timeout_ms(PATIENCE)
+            .strip_ansi_escape_codes(true);
+        spawn_with_options(command, options).expect("a terminal")
+    }
+}
+
+#[track_caller]
+fn sees(terminal: &mut PtySession, words: &str) {
+    if let Err(error) = terminal.exp_string(words) {
+        panic!("no {words:?} on the screen: {error}");
+    }
+}
+
+fn presses(terminal: &mut PtySession, keys: &str) {
+    terminal.send(keys).expect("it reads");
+    terminal.flush().expect("it reads");
+}
+
+#[test]
+fn a_save_is_judged_and_the_keys_work() {
+    let checkout = Checkout::fresh();
+    let mut terminal = checkout.watch_in_a_terminal();
+    sees(&mut terminal, "0 of 20, as expected for a fresh start");
+    checkout.save("wrong/forgets_the_last_line");
+    sees(&mut terminal, "18 of 20.");
+    checkout.save("reference");
+    sees(&mut terminal, "lines: 20 of 20.");
+    presses(&mut terminal, "h");
+    sees(&mut terminal, "1. What to look at");
+    sees(&mut terminal, "h hint (2 left)");
+    presses(&mut terminal, "l");
+    sees(&mut terminal, "6  lines         20/20");
+    presses(&mut terminal, "p");
+    sees(&mut terminal, "5  ");
+    presses(&mut terminal, "d");
+    sees(&mut terminal, "6  lines");
+    presses(&mut terminal, "\u{1b}");
+    sees(&mut terminal, "lines: 20 of 20.");
+    presses(&mut terminal, "d");
+    sees(&mut terminal, "+++ exercises/06-lines/src/main.rs");
+    presses(&mut terminal, "r");
+    sees(&mut terminal, "listening on 127.0.0.1:");
+    presses(&mut terminal, "r");
+    sees(&mut terminal, "lines: 20 of 20.");
+    presses(&mut terminal, "x");
+    sees(&mut terminal, "Start afresh?");
+    presses(&mut terminal, "n");
+    sees(&mut terminal, "nothing was changed");
+    presses(&mut terminal, "x");
+    presses(&mut terminal, "y");
+    sees(&mut terminal, "what you had is in .course/attempts/lines-1");
+    sees(&mut terminal, "0 of 20, as expected for a fresh start");
+    presses(&mut terminal, "n");
+    sees(&mut terminal, "this is the last one");
+    presses(&mut terminal, "q");
+    terminal.exp_eof().expect("it ends");
+    let kept = checkout.folder.join(".course/attempts/lines-1/main.rs");
+    let reference = checkout
+        .folder
+        .join("exercises/06-lines/variants/reference.rs");
+    assert_eq!(
+        fs::read(kept).expect("an attempt"),
+        fs::read(reference).expect("it is there")
+    );
+}
+
+/// A server that hangs is judged for a while; meanwhile every key is heard, and an interruption ends it.
+#[test]
+fn a_server_that_hangs_holds_up_no_key() {
+    let checkout = Checkout::fresh();
+    let source = checkout.folder.join("exercises/06-lines/src/main.rs");
+    fs::write(
+        source,
+        "//! Never ready.\nfn main() {\n    loop {\n        std::thread::park();\n    }\n}\n",
+    )
+    .expect("a source");
+    let mut terminal = checkout.watch_in_a_terminal();
+    sees(&mut terminal, "checking ...");
+    presses(&mut terminal, "h");
+    sees(&mut terminal, "1. What to look at");
+    presses(&mut terminal, "\u{3}");
+    terminal.exp_eof().expect("it ends");
+}
+
+/// Whatever ends it, the cursor is shown again and the first screen is back.
+#[test]
+fn the_terminal_is_given_back() {
+    for end in ["q", "\u{3}", "signal"] {
+        let checkout = Checkout::fresh();
+        let mut command = checkout.watch();
+        command.env("TERM", "xterm-256color");
+        let options = Options::new()
+            .timeout_ms(PATIENCE)
+            .strip_ansi_escape_codes(false);
+        let mut terminal = spawn_with_options(command, options).expect("a terminal");
+        sees(&mut terminal, "\u{1b}[?1049h");
+        sees(&mut terminal, "q quit");
+        match end {
+            "signal" => {
+                let asked = terminal.process_mut().signal(Signal::SIGTERM);
+                asked.expect("it runs");
+            }
+            keys => presses(&mut terminal, keys),
+        }
+        sees(&mut terminal, "\u{1b}[?25h");
+        sees(&mut terminal, "\u{1b}[?1049l");
+        terminal.exp_eof().expect("it ends");
+    }
+}
+
+#[test]
+fn without_a_terminal_there_are_plain_lines() {
+    let checkout = Checkout::fresh();
+    let mut watch = checkout.watch();
+    // Looking at the files again and again is another way to the same.
+    let watch = watch
+        .env("COURSE_POLL", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let mut watch = watch.stderr(Stdio::null()).spawn().expect("it starts");
+    let mut lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
+    let mut until = |end: &str| {
+        let mut text = String::new();
+        for line in lines.by_ref() {
+            text += &(line.expect("text") + "\n");
+            if text.contains(end) {
+                return text;
+            }
+        }
+        panic!("it ended:\n{text}");
+    };
+    let text = until("as expected for a fresh start");
+    assert!(
+        text.starts_with("watching exercises/06-lines/src/main.rs, looking five times a second"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'), "{text}");
+    checkout.save("wrong/has_no_limit");
+    until("18 of 20.");
+    watch.kill().expect("it runs");
+    watch.wait().expect("it ends");
+}

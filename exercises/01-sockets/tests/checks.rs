@@ -1,0 +1,134 @@
+//! What is graded, in the order in which a learner should meet it.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::TcpListener;
+use std::process::ExitCode;
+
+use harness::{Check, Failure, Program, Suite, cannot_judge, skip};
+use socket2::{Domain, Socket, Type};
+
+fn main() -> ExitCode {
+    Suite::without_address("sockets", env!("CARGO_BIN_EXE_sockets"))
+        .replayed_by("just replay sockets {check} --seed {seed}")
+        .check(
+            Check::of_program("a TCP socket is created and described", a_tcp_socket)
+                .points(2)
+                .teaches("A new socket has a kind and a descriptor, and no address yet: 0.0.0.0:0 means nobody can reach it."),
+        )
+        .check(
+            Check::of_program("a UDP socket is created when it is asked for", a_udp_socket)
+                .points(3)
+                .teaches("The kind is decided when the socket is created, for good: a stream of bytes, or datagrams."),
+        )
+        .check(
+            Check::of_program("an IPv6 socket is created when it is asked for", an_ipv6_socket)
+                .points(3)
+                .teaches("The family is decided with the kind. It says how an address looks: an IPv6 socket has none yet as [::]:0."),
+        )
+        .check(
+            Check::of_program("three sockets are open at once", three_at_once)
+                .points(4)
+                .teaches("A descriptor names an open socket. Once that is closed, and in Rust a dropped socket is, the next one gets its number."),
+        )
+        .check(
+            Check::of_program("the receive buffer is what the kernel made of it", a_receive_buffer)
+                .points(4)
+                .teaches("What a program asks for is a wish. Linux doubles a receive buffer and has a least size: ask what became of it (socket(7))."),
+        )
+        .check(
+            Check::of_program("an unknown kind is refused", |program| expect_refused(program, ["--kind", "carrier-pigeon"]))
+                .points(2)
+                .teaches("A script looks at the exit status, 2 for wrong usage, and at stdout. A person reads stderr."),
+        )
+        .check(
+            Check::of_program("a count of zero is refused", |program| expect_refused(program, ["--count", "0"]))
+                .points(1)
+                .teaches("A number that can be read may still make no sense: it is wrong usage as well, exit status 2."),
+        )
+        .check(
+            Check::of_program("a count that is no number is refused", |program| expect_refused(program, ["--count", "three"]))
+                .points(1)
+                .teaches("What a user types is not a bug of the program: say what is wrong, and end with status 2. Do not guess, do not panic."),
+        )
+        .run()
+}
+
+fn a_tcp_socket(program: &Program) {
+    expect_lines(program, &[], &["ipv4 tcp descriptor N address 0.0.0.0:0"]);
+}
+
+fn a_udp_socket(program: &Program) {
+    let line = "ipv4 udp descriptor N address 0.0.0.0:0";
+    expect_lines(program, &["--kind", "udp"], &[line]);
+}
+
+fn an_ipv6_socket(program: &Program) {
+    if TcpListener::bind("[::1]:0").is_err() {
+        skip("this system has no IPv6");
+    }
+    let line = "ipv6 tcp descriptor N address [::]:0";
+    expect_lines(program, &["--family", "ipv6"], &[line]);
+}
+
+fn three_at_once(program: &Program) {
+    let line = "ipv4 tcp descriptor N address 0.0.0.0:0";
+    let numbers = expect_lines(program, &["--count", "3"], &[line; 3]);
+    let different: HashSet<&String> = numbers.iter().collect();
+    if different.len() < 3 {
+        let got = format!("descriptors {}", numbers.join(", "));
+        Failure::new("three lines with three different descriptors", got).raise();
+    }
+}
+
+/// A small size, and one below the least that Linux grants: no rule of thumb gets both right.
+fn a_receive_buffer(program: &Program) {
+    for size in [23_456, 1] {
+        let Ok(granted) = receive_buffer(size) else {
+            cannot_judge("this system gives no receive buffer of any size");
+        };
+        let line =
+            format!("ipv4 tcp descriptor N address 0.0.0.0:0 receive buffer {granted} bytes");
+        expect_lines(
+            program,
+            &["--receive-buffer", &size.to_string()],
+            &[line.as_str()],
+        );
+    }
+}
+
+/// What the kernel makes of a receive buffer of this size.
+fn receive_buffer(size: usize) -> io::Result<usize> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_recv_buffer_size(size)?;
+    socket.recv_buffer_size()
+}
+
+/// Exactly these lines, where N is whatever number the socket has. Returns the numbers.
+#[track_caller]
+fn expect_lines(program: &Program, arguments: &[&str], lines: &[&str]) -> Vec<String> {
+    if cfg!(windows) {
+        skip("Windows does not tell the family and the address of a socket before bind");
+    }
+    let finished = program.run(arguments).expect_status(0);
+    let numbers: Vec<String> = descriptors(finished.stdout()).collect();
+    let number = |index| numbers.get(index).map_or("(a number)", String::as_str);
+    let lines = lines.iter().enumerate();
+    let expected: String = lines
+        .map(|(index, line)| line.replace('N', number(index)) + "\n")
+        .collect();
+    drop(finished.expect_stdout(&expected));
+    numbers
+}
+
+fn descriptors(stdout: &str) -> impl Iterator<Item = String> {
+    let after = stdout.split("descriptor ").skip(1);
+    let digits = after.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect());
+    digits.filter(|digits: &String| !digits.is_empty())
+}
+
+#[track_caller]
+fn expect_refused(program: &Program, arguments: [&str; 2]) {
+    let finished = program.run(&arguments).expect_stdout("");
+    drop(finished.expect_status(2).expect_complaint("error: "));
+}
