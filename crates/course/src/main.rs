@@ -92,9 +92,14 @@ enum Command {
     },
     /// Repeat every test beside processes that burn every core
     Stress {
+        /// Only the test programs of these names
+        names: Vec<String>,
         /// How often
         #[arg(long, default_value_t = 200)]
         times: u32,
+        /// Repeat `verify` instead of the tests
+        #[arg(long, conflicts_with = "names")]
+        verify: bool,
     },
     /// Measure how long a learner waits
     BenchLoop,
@@ -195,7 +200,12 @@ fn run(command: Command) -> Outcome {
             out: out.as_deref(),
         }),
         Command::Verify { exercises, bless } => verify::run(&exercises, bless),
-        Command::Stress { times } => stress::run(times),
+        Command::Stress {
+            times,
+            verify: true,
+            ..
+        } => stress::verify(times),
+        Command::Stress { times, names, .. } => stress::run(times, &names),
         Command::BenchLoop => bench::run(),
         Command::Burn => stress::burn(),
     }

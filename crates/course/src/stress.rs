@@ -10,10 +10,15 @@ use anyhow::{Context, Result};
 use tour::Outcome;
 use tour::build::{self, Built};
 
-/// Runs all test programs at once, `times` times, and says what failed.
-pub fn run(times: u32) -> Outcome {
+/// Runs test programs at once, `times` times, and says what failed: all of them, or those of these names.
+pub fn run(times: u32, names: &[String]) -> Outcome {
     let programs = build::cargo(&["test", "--no-run"])?;
-    let programs: Vec<_> = programs.iter().filter(|program| program.is_test).collect();
+    let wanted = |program: &&Built| names.is_empty() || names.contains(&program.target);
+    let programs = programs
+        .iter()
+        .filter(|program| program.is_test)
+        .filter(wanted);
+    let programs: Vec<_> = programs.collect();
     let burners = start_burners()?;
     let started = Instant::now();
     let mut failures = 0;
@@ -35,10 +40,7 @@ pub fn run(times: u32) -> Outcome {
             started.elapsed().as_secs_f64()
         );
     }
-    for mut burner in burners {
-        drop(burner.stdin.take());
-        burner.wait()?;
-    }
+    end_burners(burners)?;
     anstream::println!(
         "{} test programs, {times} times: {failures} failures",
         programs.len()
@@ -48,6 +50,28 @@ pub fn run(times: u32) -> Outcome {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Proves the exercises, `times` times, likewise.
+pub fn verify(times: u32) -> Outcome {
+    let burners = start_burners()?;
+    let started = Instant::now();
+    let mut failures = 0;
+    for time in 1..=times {
+        let output = Command::new(std::env::current_exe()?)
+            .arg("verify")
+            .output()?;
+        if !output.status.success() {
+            failures += 1;
+            let text = String::from_utf8_lossy(&output.stdout);
+            let wrong = text.lines().filter(|line| !line.starts_with('✓'));
+            wrong.for_each(|line| anstream::println!("{line}"));
+        }
+        let seconds = started.elapsed().as_secs();
+        anstream::println!("{time} of {times}: {failures} failures, {seconds} s");
+    }
+    end_burners(burners)?;
+    Ok(ExitCode::from(u8::from(failures > 0)))
 }
 
 fn run_all<'a>(programs: &[&'a Built]) -> Result<Vec<(&'a Built, Output)>> {
@@ -86,6 +110,14 @@ fn start_burners() -> Result<Vec<Child>> {
     burners
         .collect::<io::Result<_>>()
         .context("cannot start a burner")
+}
+
+fn end_burners(burners: Vec<Child>) -> Result<()> {
+    for mut burner in burners {
+        drop(burner.stdin.take());
+        burner.wait()?;
+    }
+    Ok(())
 }
 
 /// Keeps one core busy until the input ends.

@@ -13,7 +13,7 @@ use serde_json::Value;
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("cheats")
-        .join(name);
+        .join(format!("{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder); // of an earlier run
     fs::create_dir_all(folder.join("src")).expect("a folder of ours");
     folder

@@ -147,6 +147,7 @@ fn stable(text: &str) -> String {
         ("127.0.0.1:", "PORT"),
         ("0.0.0.0:", "PORT"),
         ("[::1]:", "PORT"),
+        ("::1:", "PORT"),
         ("--seed ", "SEED"),
         (" after ", "N"),
         ("checks.rs:", "LINE"),

@@ -267,16 +267,11 @@ impl Server {
     #[track_caller]
     pub fn expect_descriptors(&self, count: usize) {
         let few = |open: usize| (open <= count).then_some(());
-        if self
-            .ask_kernel(|process| kernel::descriptors(process).map(few))
-            .is_none()
-        {
-            let got = format!("{} that are still open", self.descriptors());
-            Failure::new(
-                format!("at most {count} open descriptors, as before these clients"),
-                got,
-            )
-            .raise();
+        let found = self.ask_kernel(|process| kernel::descriptors(process).map(few));
+        if found.is_none() {
+            let more = self.descriptors().saturating_sub(count);
+            let got = format!("{more} more that are still open");
+            Failure::new("no more open descriptors than before these clients", got).raise();
         }
     }
 

@@ -229,7 +229,6 @@ fn normalised(text: &str) -> String {
         ("status 3 after ", digits, "N"),
         ("(SIGKILL) after ", digits, "N"),
         ("main.rs:", digits, "LINE"),
-        ("at most ", digits, "N"),
         ("servers.rs:", |c| c.is_ascii_digit() || c == ':', "LINE"),
         ("'main' (", digits, "ID"),
         ("bad_servers-", |c| c.is_ascii_hexdigit(), "HASH"),

@@ -1,0 +1,50 @@
+//! Accepts without blocking, and asks again at once when nobody is there.
+//!
+//! Caught by:
+//! - the-server-sleeps-until-somebody-comes
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use anyhow::{Context, Result, bail};
+
+fn main() -> Result<()> {
+    let address = address()?;
+    // The standard library sets SO_REUSEADDR on Unix, and listens with a backlog of its own: a burst fits into it.
+    let listener =
+        TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    listener.set_nonblocking(true)?;
+    println!("listening on {}", listener.local_addr()?);
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                // Who resets before its turn is still handed out by accept; only the write tells.
+                if let Err(error) = greet(stream, peer) {
+                    eprintln!("error: client {peer}: {error}");
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            // Some systems tell here that a client left while it waited. The next one may still be there.
+            Err(error) => eprintln!("error: accept: {error}"),
+        }
+    }
+}
+
+/// Where to listen: `--bind ADDRESS`.
+fn address() -> Result<SocketAddr> {
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next()) {
+        (None, _) => Ok(SocketAddr::from(([127, 0, 0, 1], 9000))),
+        (Some("--bind"), Some(address)) => address
+            .parse()
+            .with_context(|| format!("{address} is not an IP address and a port")),
+        _ => bail!("usage: greeter --bind ADDRESS"),
+    }
+}
+
+/// Greets a client and closes the connection: it owns the stream, and so its end closes the stream's descriptor.
+fn greet(mut stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+    // `peer` comes from accept. `stream.peer_addr()` asks again, and fails if the client is gone by now.
+    // In one write: the greeting leaves in one piece.
+    stream.write_all(format!("hello {peer}\n").as_bytes())
+}
