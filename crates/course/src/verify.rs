@@ -268,7 +268,7 @@ impl Variant {
 fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
-    let workers = thread::available_parallelism().map_or(2, |cores| 2 * cores.get());
+    let workers = thread::available_parallelism().map_or(8, |cores| 6 * cores.get());
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
