@@ -34,10 +34,73 @@ step name *arguments:
 diff from to:
     @cargo course diff {{ from }} {{ to }}
 
-# List the steps
+# List the steps and the exercises, and how far you are
 [group('learn')]
 list:
     @cargo course list
+
+# Check an exercise on every save; without a name, the first that is not passed
+[group('practise')]
+[no-exit-message]
+watch *exercise:
+    @cargo course watch {{ exercise }}
+
+# Check an exercise once: just check lines
+[group('practise')]
+[no-exit-message]
+[positional-arguments]
+[unix]
+check exercise *arguments:
+    @cargo course check "$@"
+
+# Check an exercise once: just check lines
+[group('practise')]
+[no-exit-message]
+[windows]
+check exercise *arguments:
+    @cargo course check {{ exercise }} {{ arguments }}
+
+# Run an exercise in the foreground: just run lines --bind 127.0.0.1:8080
+[group('practise')]
+[no-exit-message]
+run exercise *arguments:
+    @cargo course run {{ exercise }} {{ arguments }}
+
+# Show the next hint of an exercise
+[group('practise')]
+[no-exit-message]
+hint exercise *arguments:
+    @cargo course hint {{ exercise }} {{ arguments }}
+
+# Play the client's part of one check: just replay lines several-lines
+[group('practise')]
+[no-exit-message]
+replay exercise check *arguments:
+    @cargo course replay {{ exercise }} {{ check }} {{ arguments }}
+
+# Show the solution of an exercise that you have passed
+[group('practise')]
+[no-exit-message]
+solution exercise *arguments:
+    @cargo course solution {{ exercise }} {{ arguments }}
+
+# Start an exercise afresh; what you had is kept
+[group('practise')]
+[no-exit-message]
+reset exercise:
+    @cargo course reset {{ exercise }}
+
+# Look for what could stand in your way on this machine
+[group('practise')]
+[no-exit-message]
+doctor:
+    @cargo course doctor
+
+# Grade exercises: just grade --format gradescope --out results.json
+[group('teach')]
+[no-exit-message]
+grade *arguments:
+    @cargo course grade {{ arguments }}
 
 # Run every test
 [group('check')]
@@ -51,9 +114,14 @@ lint:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo rustdoc --package harness -- -D warnings
 
+# Prove the exercises: starters fail, references pass, mistakes are caught
+[group('check')]
+verify *arguments:
+    cargo course verify {{ arguments }}
+
 # Everything that must pass before a push
 [group('check')]
-ci: lint test
+ci: lint test (verify "--fresh")
 
 # Repeat every test beside processes that burn every core
 [group('measure')]

@@ -89,6 +89,9 @@ enum Command {
         /// Write the failure texts anew; read them before you commit
         #[arg(long)]
         bless: bool,
+        /// Prove also that each source is as a newcomer gets it
+        #[arg(long)]
+        fresh: bool,
     },
     /// Repeat every test beside processes that burn every core
     Stress {
@@ -199,7 +202,11 @@ fn run(command: Command) -> Outcome {
             format,
             out: out.as_deref(),
         }),
-        Command::Verify { exercises, bless } => verify::run(&exercises, bless),
+        Command::Verify {
+            exercises,
+            bless,
+            fresh,
+        } => verify::run(&exercises, bless, fresh),
         Command::Stress {
             times,
             verify: true,

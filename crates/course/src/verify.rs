@@ -14,8 +14,8 @@ use anyhow::{Context, Result, bail, ensure};
 use harness::{Report, Verdict};
 
 use crate::stage::{self, Source};
-use crate::submission;
 use crate::suite::{self, Suite};
+use crate::{check, lesson, submission};
 use tour::Outcome;
 use tour::catalog::{self, Lesson};
 
@@ -43,11 +43,34 @@ enum Expected {
 }
 
 /// Judges every variant of the exercises named, or of all; `bless` writes the failure texts anew.
-pub fn run(names: &[String], bless: bool) -> Outcome {
+pub fn run(names: &[String], bless: bool, fresh: bool) -> Outcome {
     let exercises = catalog::exercises_named(names)?;
+    if fresh && let Some(begun) = exercises.iter().find(|exercise| !check::is_fresh(exercise)) {
+        bail!(
+            "{} is not as {}",
+            begun.source(),
+            begun.path("variants/starter.rs")
+        );
+    }
     let mut lock = stage::lock()?;
     let _alone = stage::alone(&mut lock)?;
-    let suites = suite::programs(&exercises)?;
+    let judged = judge_all(&exercises)?;
+    let mut wrong = 0;
+    let count = judged.len();
+    for (variant, judged) in judged {
+        let verdict = judged.and_then(|report| variant.compare(&report, bless).map(|()| report));
+        wrong += usize::from(!variant.print(&verdict));
+    }
+    anstream::println!(
+        "{count} variants of {} exercises, {wrong} not as they should be",
+        exercises.len()
+    );
+    Ok(ExitCode::from(u8::from(wrong > 0)))
+}
+
+/// Builds and judges every variant.
+fn judge_all(exercises: &[Lesson]) -> Result<Vec<(Variant, Result<Report>)>> {
+    let suites = suite::programs(exercises)?;
     let mut variants = Vec::new();
     for (index, exercise) in exercises.iter().enumerate() {
         variants.extend(
@@ -70,17 +93,7 @@ pub fn run(names: &[String], bless: bool) -> Outcome {
             .with([binary])
             .judge()
     });
-    let mut wrong = 0;
-    for (variant, judged) in variants.iter().zip(judged) {
-        let verdict = judged.and_then(|report| variant.compare(&report, bless).map(|()| report));
-        wrong += usize::from(!variant.print(&verdict));
-    }
-    anstream::println!(
-        "{} variants of {} exercises, {wrong} not as they should be",
-        variants.len(),
-        exercises.len()
-    );
-    Ok(ExitCode::from(u8::from(wrong > 0)))
+    Ok(variants.into_iter().zip(judged).collect())
 }
 
 fn variants_of(exercise: &Lesson) -> Result<Vec<Variant>> {
@@ -162,15 +175,35 @@ impl Variant {
         let (got, points) = (report.got(), report.points());
         match &self.expected {
             Expected::Fails => ensure!(got == 0, "a fresh start has {got} points"),
-            Expected::Passes => ensure!(
-                got == points,
-                "{got} of {points} points\n{}",
-                self.failure_text(report)
-            ),
+            Expected::Passes => {
+                ensure!(
+                    got == points,
+                    "{got} of {points} points\n{}",
+                    self.failure_text(report)
+                );
+                self.compare_with_readme(report)?;
+            }
             Expected::CaughtBy { checks, golden } => {
                 self.compare_with(checks, golden, report, bless)?
             }
         }
+        Ok(())
+    }
+
+    /// What the README says is graded is what is graded, in its order.
+    fn compare_with_readme(&self, report: &Report) -> Result<()> {
+        let graded = report.checks.iter();
+        let graded = graded.map(|check| (check.title.clone(), check.points.unwrap_or_default()));
+        let (graded, promised) = (graded.collect::<Vec<_>>(), self.source.exercise.points()?);
+        let path = self.source.exercise.path("README.md");
+        ensure!(
+            graded == promised,
+            "{path} promises\n{promised:?}\nand graded is\n{graded:?}"
+        );
+        ensure!(
+            lesson::hints(&self.source.exercise)?.len() == 3,
+            "hints come in three levels"
+        );
         Ok(())
     }
 
