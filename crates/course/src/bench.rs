@@ -1,12 +1,15 @@
-//! How long a learner waits: for the tour, for the tests, for one check.
+//! How long a learner waits: for the tour, for the tests, for one check, for the verdict on a save.
 
-use std::io::{BufRead, BufReader};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::{Check, Suite, Verdict};
 
 use tour::{Outcome, build, catalog};
@@ -15,6 +18,10 @@ use tour::{Outcome, build, catalog};
 const COMMANDS: usize = 5;
 /// How often one check is.
 const CHECKS: usize = 200;
+/// How often a save is.
+const SAVES: usize = 20;
+/// A verdict comes within this time. The first one waits for a build.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Prints the medians of what the course does most.
 pub fn run() -> Outcome {
@@ -41,7 +48,109 @@ pub fn run() -> Outcome {
         "one check over the server's own start",
         ms(over)
     );
+    row("save to verdict: `course watch lines`", saves_of_ours()?);
+    match Command::new("rustlings").arg("--version").output() {
+        Ok(_) => row(
+            "save to verdict: `rustlings`, its first exercise",
+            saves_of_rustlings()?,
+        ),
+        Err(_) => println!("rustlings is not installed: no peer to compare with"),
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// From the write of a source that passes every check of `lines` to the last line of the verdict.
+fn saves_of_ours() -> Result<Vec<Duration>> {
+    let checkout = catalog::target().join("bench-checkout");
+    catalog::copy_to(&checkout)?;
+    let exercise = checkout.join("exercises/06-lines");
+    let (source, reference) = (
+        exercise.join("src/main.rs"),
+        exercise.join("variants/reference.rs"),
+    );
+    fs::copy(&reference, &source).context("cannot write the copy")?;
+    let mut watch = Command::new(std::env::current_exe()?);
+    watch.args(["watch", "lines"]).env("COURSE_ROOT", &checkout);
+    watch.env("CARGO_TARGET_DIR", checkout.join("target"));
+    measure_saves(watch, &source, "lines: 20 of 20.")
+}
+
+/// The same for the first exercise of rustlings, a program of a few lines that prints.
+fn saves_of_rustlings() -> Result<Vec<Duration>> {
+    let folder = std::env::temp_dir().join(format!("rustlings-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    // It asks for Enter, and its screen needs a terminal, which script(1) provides.
+    let mut init = Command::new("sh");
+    init.args(["-c", "echo | rustlings init"])
+        .current_dir(&folder);
+    ensure!(init.output()?.status.success(), "`rustlings init` fails");
+    let mut watch = Command::new("script");
+    watch.args(["-qfec", "stty rows 50 cols 120; rustlings", "/dev/null"]);
+    watch.current_dir(folder.join("rustlings"));
+    let source = folder.join("rustlings/exercises/00_intro/intro1.rs");
+    let measured = measure_saves(watch, &source, "Exercise done");
+    fs::remove_dir_all(&folder)?;
+    measured
+}
+
+/// Saves `source` again and again, each time a little different, until `watch` says `verdict`.
+fn measure_saves(mut watch: Command, source: &Path, verdict: &str) -> Result<Vec<Duration>> {
+    // An input that stays open and says nothing: no key is pressed.
+    let watch = watch
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut watch = Running(watch.spawn().context("it does not start")?);
+    let said = listen(&mut watch.0)?;
+    wait_for(&said, verdict)?;
+    let text = fs::read_to_string(source)?;
+    let mut times = Vec::new();
+    for number in 0..SAVES {
+        said.try_iter().for_each(drop); // what an earlier verdict said besides
+        let asked = Instant::now();
+        fs::write(source, format!("{text}// {number}\n"))?;
+        wait_for(&said, verdict)?;
+        times.push(asked.elapsed());
+    }
+    Ok(times)
+}
+
+/// A program that is ended when this is dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // an error means that it has ended
+        let _ = self.0.wait();
+    }
+}
+
+fn listen(program: &mut Child) -> Result<Receiver<String>> {
+    let mut output = program.stdout.take().context("no output")?;
+    let (tell, said) = channel();
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = output.read(&mut buffer) {
+            if tell
+                .send(String::from_utf8_lossy(&buffer[..count]).into_owned())
+                .is_err()
+            {
+                return;
+            }
+        }
+    });
+    Ok(said)
+}
+
+fn wait_for(said: &Receiver<String>, verdict: &str) -> Result<()> {
+    let mut text = String::new();
+    while !text.contains(verdict) {
+        match said.recv_timeout(PATIENCE) {
+            Ok(words) => text += &words,
+            Err(_) => bail!("no verdict came:\n{text}"),
+        }
+    }
+    Ok(())
 }
 
 fn command(arguments: &[&str]) -> Result<Vec<Duration>> {
