@@ -44,9 +44,8 @@ mod tests {
     use super::*;
     use crate::grade::{Graded, GradedCheck};
 
-    /// A check of every verdict, and words that no terminal and no XML should get as they are.
-    fn grade() -> Grade {
-        let check = |verdict, got, message: &str| GradedCheck {
+    fn check(verdict: Verdict, got: u32, message: &str) -> GradedCheck {
+        GradedCheck {
             name: "a-line".into(),
             title: "a line & its \"reply\"".into(),
             points: 4,
@@ -55,25 +54,25 @@ mod tests {
             message: message.into(),
             transcript: "  0.1 ms  client  \"<\\x1b\" ──▶\n".into(),
             seconds: 0.25,
-        };
+        }
+    }
+
+    /// A check of every verdict, with characters that mean something in XML.
+    fn grade() -> Grade {
+        let (wrong, blocked) = (
+            "    expected  \"a\"\n    got       \"<b>]]>\"\n",
+            "    blocked   until this passes: a line\n",
+        );
+        let (trouble, left_out) = (
+            "    trouble   no port is free\n",
+            "    left out  this system has no IPv6\n",
+        );
         let checks = vec![
             check(Verdict::Passed, 4, ""),
-            check(
-                Verdict::Failed,
-                0,
-                "    expected  \"a\"\n    got       \"<b>]]>\"\n",
-            ),
-            check(
-                Verdict::Blocked,
-                0,
-                "    blocked   until this passes: a line\n",
-            ),
-            check(Verdict::NotJudged, 0, "    trouble   no port is free\n"),
-            check(
-                Verdict::Skipped,
-                0,
-                "    left out  this system has no IPv6\n",
-            ),
+            check(Verdict::Failed, 0, wrong),
+            check(Verdict::Blocked, 0, blocked),
+            check(Verdict::NotJudged, 0, trouble),
+            check(Verdict::Skipped, 0, left_out),
         ];
         let graded = Graded {
             name: "lines".into(),
