@@ -101,7 +101,7 @@ pub fn prepare(exercise: &Lesson, look: Look) -> Result<Ready, Trouble> {
         "--test",
         "checks",
     ];
-    let mut outcome = build::cargo_in(catalog::root(), &arguments, look)?;
+    let mut outcome = build::cargo_in(catalog::root(), &arguments, look, None)?;
     let said = outcome.said.remove(&exercise.folder).unwrap_or_default();
     if said.failed {
         return Err(Trouble::DoesNotBuild(said.text));

@@ -1,10 +1,11 @@
 //! Grades exercises: builds what was handed in, in packages of ours, judges it, and reports.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
+use std::{fs, io};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use harness::{Report, Verdict};
 use serde::Serialize;
 
@@ -15,6 +16,9 @@ use crate::submission;
 use crate::suite::{self, Suite};
 use tour::Outcome;
 use tour::catalog::{self, Lesson};
+
+/// One submission is built within this time.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What was handed in is worth so much.
 #[derive(Serialize)]
@@ -78,30 +82,24 @@ pub fn run(request: &Request) -> Outcome {
 }
 
 fn grade(exercises: &[Lesson], from: Option<&Path>) -> Result<Grade> {
-    let handed_in: Vec<Result<Files>> = exercises
-        .iter()
-        .map(|exercise| hand_in(exercise, from, exercises.len()))
-        .collect();
-    let mut sources = Vec::new();
-    for (exercise, files) in exercises.iter().zip(&handed_in) {
-        if let Ok(files) = files {
-            sources.push(Source {
-                exercise: exercise.clone(),
-                label: "submission".into(),
-                files: files.clone(),
-            });
-        }
-    }
     let suites = suite::programs(exercises)?;
-    let mut built = stage::build(&sources.iter().collect::<Vec<_>>())?.into_iter();
+    // As they are now: what a submission makes of them later does not count.
+    let programs: Vec<Vec<u8>> = suites
+        .iter()
+        .map(fs::read)
+        .collect::<Result<_, _>>()
+        .context("cannot read the checks")?;
     let mut bar = Bar::start(exercises.len());
     let mut graded = Vec::new();
-    for ((exercise, files), suite) in exercises.iter().zip(handed_in).zip(&suites) {
+    for ((exercise, suite), program) in exercises.iter().zip(&suites).zip(&programs) {
         bar.show(&format!("grading {}", exercise.name));
-        let binary = files.and_then(|_| match built.next() {
-            Some(built) => built.map_err(|text| anyhow::anyhow!("it does not build\n{text}")),
-            None => bail!("it was not built"),
-        });
+        let files = hand_in(exercise, from, exercises.len());
+        let binary = files.and_then(|files| build(exercise, files));
+        ensure!(
+            fs::read(suite).is_ok_and(|now| now == *program),
+            "somebody has changed {}\nhint: `cargo clean`, and grade this submission where it can do no harm",
+            suite.display()
+        );
         graded.push(judge(exercise, suite, binary)?);
         bar.step();
     }
@@ -111,6 +109,19 @@ fn grade(exercises: &[Lesson], from: Option<&Path>) -> Result<Grade> {
         got: sum(|graded| graded.got),
         exercises: graded,
     })
+}
+
+/// Builds what was handed in, by itself: one that does not build, or not in time, holds up no other.
+fn build(exercise: &Lesson, files: Files) -> Result<PathBuf> {
+    let source = Source {
+        exercise: exercise.clone(),
+        label: "submission".into(),
+        files,
+    };
+    let built = stage::build(&[&source], PATIENCE)?
+        .pop()
+        .context("it was not built")?;
+    built.map_err(|text| anyhow!("it does not build\n{text}"))
 }
 
 /// The source of an exercise in a submission: a checkout, a folder of exercises, or, if only one is
@@ -147,9 +158,7 @@ fn judge(exercise: &Lesson, suite: &Path, binary: Result<PathBuf>) -> Result<Gra
         }
     };
     let folder = stage::folder(exercise, "submission");
-    let judged = Suite::new(suite, &folder)
-        .with(["--program".as_ref(), binary.as_os_str()])
-        .judge();
+    let judged = Suite::new(suite, &folder).confined(&binary)?.judge();
     match judged {
         Ok(report) => Ok(Graded::new(exercise, report)),
         Err(error) => without_verdict(exercise, suite, Verdict::NotJudged, &format!("{error:#}")),
@@ -220,34 +229,43 @@ impl Grade {
     }
 }
 
-/// A report that takes its place when it is whole.
+/// Where the report goes: a file takes the new one when that is whole; anything else is written to.
 struct Out {
     file: PathBuf,
-    fresh: PathBuf,
+    fresh: Option<tempfile::NamedTempFile>,
 }
 
 impl Out {
     fn create(file: &Path) -> Result<Self> {
-        let mut fresh = file.as_os_str().to_owned();
-        fresh.push(".new");
-        let out = Self {
-            file: file.to_owned(),
-            fresh: fresh.into(),
+        let problem = || format!("cannot write to {}", file.display());
+        // A link stays one; what it points to is what is written.
+        let file = &fs::canonicalize(file).unwrap_or(file.to_owned());
+        let fresh = match fs::metadata(file) {
+            Ok(metadata) if metadata.is_dir() => bail!("{}: it is a folder", problem()),
+            Ok(metadata) if !metadata.is_file() => None, // a device or a pipe
+            _ => {
+                let folder = file
+                    .parent()
+                    .filter(|folder| !folder.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new("."));
+                Some(tempfile::NamedTempFile::new_in(folder).with_context(problem)?)
+            }
         };
-        fs::write(&out.fresh, "").with_context(|| format!("cannot write to {}", file.display()))?;
-        Ok(out)
+        Ok(Self {
+            file: file.to_owned(),
+            fresh,
+        })
     }
 
     fn write(self, text: &str) -> Result<()> {
         let plain = anstream::adapter::strip_str(text).to_string();
-        let written =
-            fs::write(&self.fresh, plain).and_then(|()| fs::rename(&self.fresh, &self.file));
+        let written = match self.fresh {
+            Some(fresh) => {
+                let written = fs::write(fresh.path(), plain);
+                written.and_then(|()| fresh.persist(&self.file).map(drop).map_err(io::Error::from))
+            }
+            None => fs::write(&self.file, plain),
+        };
         written.with_context(|| format!("cannot write {}", self.file.display()))
-    }
-}
-
-impl Drop for Out {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.fresh); // which is gone if all went well
     }
 }

@@ -16,7 +16,9 @@ pub fn hint(name: &str, level: Option<usize>) -> Outcome {
     let exercise = catalog::exercise(name)?;
     let hints = hints(&exercise)?;
     let seen = Progress::load()?.of(&exercise.name).hints;
-    let level = level.unwrap_or(seen + 1).clamp(1, hints.len());
+    let level = level
+        .unwrap_or(seen.saturating_add(1))
+        .clamp(1, hints.len());
     anstream::print!("{}", hints[level - 1]);
     Progress::update(&exercise.name, |reached| {
         reached.hints = reached.hints.max(level)
@@ -70,20 +72,26 @@ pub fn start_afresh(exercise: &Lesson) -> Result<String> {
     // First the copy, then the change: whatever goes wrong, the learner's files are there.
     fs::create_dir_all(&attempts)
         .with_context(|| format!("cannot create {}", attempts.display()))?;
-    fs::rename(&src, &kept)
-        .with_context(|| format!("cannot move {} to {}", src.display(), kept.display()))?;
+    let there = src.symlink_metadata().is_ok();
+    if there {
+        fs::rename(&src, &kept)
+            .with_context(|| format!("cannot move {} to {}", src.display(), kept.display()))?;
+    }
     let written = fs::create_dir(&src).and_then(|()| fs::write(src.join("main.rs"), starter));
     if let Err(error) = written {
         let _ = fs::remove_dir_all(&src); // what there is of it
-        fs::rename(&kept, &src).with_context(|| format!("your files are in {}", kept.display()))?;
+        if there {
+            fs::rename(&kept, &src)
+                .with_context(|| format!("your files are in {}", kept.display()))?;
+        }
         return Err(error).with_context(|| format!("cannot write {}", exercise.source()));
     }
+    let afresh = format!("{} is as it was at the start", exercise.source());
     let kept = kept.strip_prefix(catalog::root()).unwrap_or(&kept);
-    Ok(format!(
-        "{} is as it was at the start; what you had is in {}",
-        exercise.source(),
-        kept.display()
-    ))
+    Ok(match there {
+        true => format!("{afresh}; what you had is in {}", kept.display()),
+        false => afresh, // there was nothing to keep
+    })
 }
 
 fn extra_files(exercise: &Lesson) -> Result<Vec<OsString>> {

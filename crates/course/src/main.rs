@@ -7,6 +7,7 @@ mod bar;
 mod bench;
 mod board;
 mod check;
+mod confine;
 mod diff;
 mod doctor;
 mod foreground;
@@ -108,6 +109,13 @@ enum Command {
     BenchLoop,
     #[command(hide = true)]
     Burn,
+    #[command(hide = true)]
+    Confine {
+        #[arg(long)]
+        read: Vec<PathBuf>,
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
 }
 
 /// What a learner does with an exercise.
@@ -215,6 +223,7 @@ fn run(command: Command) -> Outcome {
         Command::Stress { times, names, .. } => stress::run(times, &names),
         Command::BenchLoop => bench::run(),
         Command::Burn => stress::burn(),
+        Command::Confine { read, command } => confine::run(&read, &command),
     }
 }
 

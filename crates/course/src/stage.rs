@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -67,8 +68,8 @@ pub fn alone(lock: &mut Lock) -> Result<fd_lock::RwLockWriteGuard<'_, fs::File>>
     lock.write().context("cannot lock the stage")
 }
 
-/// Builds all sources in one go. The answers are in their order.
-pub fn build(sources: &[&Source]) -> Result<Vec<Built>> {
+/// Builds all sources in one go, within `patience`. The answers are in their order.
+pub fn build(sources: &[&Source], patience: Duration) -> Result<Vec<Built>> {
     if sources.is_empty() {
         return Ok(Vec::new()); // which cargo would not call a workspace
     }
@@ -96,7 +97,7 @@ pub fn build(sources: &[&Source]) -> Result<Vec<Built>> {
     let target = catalog::target().join("stage-target");
     let target = target.to_str().context("a path that is no text")?;
     arguments.extend(["--target-dir", target]);
-    let outcome = build::cargo_in(&stage, &arguments, LOOK)?;
+    let outcome = build::cargo_in(&stage, &arguments, LOOK, Some(patience))?;
     let answer = |source: &&Source| {
         let folder = stage.join(source.package());
         if let Some(said) = outcome.said.get(&folder).filter(|said| said.failed) {
@@ -104,25 +105,28 @@ pub fn build(sources: &[&Source]) -> Result<Vec<Built>> {
         }
         let built = outcome.built.iter().find(|built| built.folder == folder);
         let built = built.ok_or_else(|| "cargo did not build it".to_owned())?;
-        only_reads(&folder, &built.executable).map(|()| built.executable.clone())
+        only_reads(&folder, &source.files, &built.executable).map(|()| built.executable.clone())
     };
     Ok(sources.iter().map(answer).collect())
 }
 
 /// A source may take in other files when it is compiled (`include!`, `#[path]`), and one of those could be
 /// the solution. Cargo writes down which files it read, in a file beside the program.
-fn only_reads(folder: &Path, executable: &Path) -> Result<(), String> {
+fn only_reads(folder: &Path, files: &Files, executable: &Path) -> Result<(), String> {
     let read =
         fs::read_to_string(executable.with_extension("d")).map_err(|error| error.to_string())?;
     // `program: file file ...`, where a space in a name is escaped.
     let read = read.replace("\\ ", "\0");
-    let files = read
+    let read = read
         .split_once(": ")
         .map_or("", |(_, files)| files)
         .split_whitespace();
-    let files = files.map(|file| PathBuf::from(file.replace('\0', " ")));
-    let src = folder.join("src");
-    match files.into_iter().find(|file| !file.starts_with(&src)) {
+    let laid: Vec<PathBuf> = files
+        .iter()
+        .map(|(name, _)| folder.join("src").join(name))
+        .collect();
+    let read = read.map(|file| PathBuf::from(file.replace('\0', " ")));
+    match read.into_iter().find(|file| !laid.contains(file)) {
         Some(other) => Err(format!(
             "the source takes in {}, which is not a part of it",
             other.display()
@@ -146,9 +150,11 @@ fn workspace(members: &str) -> Result<String> {
     Ok(lines.collect())
 }
 
-/// The exercise's manifest without its tests, under the name of the source.
+/// The exercise's manifest without its tests, under the name of the source. Nothing is found by itself:
+/// of the files in `src`, `main.rs` is the program, and the others are its modules.
 fn package(source: &Source) -> Result<String> {
     let manifest = source.exercise.read("Cargo.toml")?;
+    let name = source.package();
     let mut text = String::new();
     let mut wanted = true;
     for line in manifest.lines() {
@@ -156,17 +162,17 @@ fn package(source: &Source) -> Result<String> {
             wanted = !matches!(line, "[dev-dependencies]" | "[[test]]");
         }
         if line == format!("name = {:?}", source.exercise.name) {
-            text += &format!("name = {:?}\n", source.package());
+            text += &format!("name = {name:?}\nbuild = false\nautobins = false\nautolib = false\n");
         } else if wanted {
             text += &format!("{line}\n");
         }
     }
     ensure!(
-        text.contains(&source.package()),
+        text.contains(&name),
         "{} has no name",
         source.exercise.path("Cargo.toml")
     );
-    Ok(text)
+    Ok(text + &format!("\n[[bin]]\nname = {name:?}\npath = \"src/main.rs\"\n"))
 }
 
 /// Writes a package, and removes what an earlier one left there.

@@ -1,14 +1,12 @@
 //! Runs the test program of an exercise or a step, and reads what it reports.
 //!
-//! The report is a file, and the programs that are judged run beside it under the same user. So each
-//! run gives its suite a secret word, which a true report repeats (see `--seal` of the suites), and a
-//! suite that did not end by itself has reported nothing, whatever is in the file.
+//! The report comes through a pipe, and the programs that are judged run beside it under the same user.
+//! So each run gives its suite a secret word, which a true report repeats (see `--seal` of the suites),
+//! and a suite that did not end by itself has reported nothing, whatever came.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -18,8 +16,10 @@ use anyhow::{Context, Result, bail, ensure};
 use harness::Report;
 
 use tour::build;
-use tour::catalog::{self, Lesson};
+use tour::catalog::Lesson;
 
+/// No report is larger, in bytes.
+const LARGEST: u64 = 1 << 24;
 /// A check has 60 s at most, and most checks run side by side.
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -52,9 +52,7 @@ impl Suite {
     /// The test program `executable` of the package in `folder`.
     pub fn new(executable: &Path, folder: &Path) -> Self {
         let mut command = Command::new(executable);
-        command
-            .current_dir(folder)
-            .args(["--quiet", "--test-threads", "8"]);
+        command.current_dir(folder).args(["--test-threads", "8"]);
         Self { command }
     }
 
@@ -68,6 +66,17 @@ impl Suite {
         self
     }
 
+    /// Judges another binary, which may do little: see [`crate::confine`].
+    pub fn confined(self, binary: &Path) -> Result<Self> {
+        let course = std::env::current_exe().context("where is this program?")?;
+        let words = [course.to_str(), Some("confine"), Some("--")];
+        let words: Option<Vec<&str>> = words.into_iter().collect();
+        let through = shlex::try_join(words.context("a path that is no text")?)?;
+        Ok(self
+            .with(["--program".as_ref(), binary.as_os_str()])
+            .with(["--through", &through]))
+    }
+
     /// Runs it to its end.
     pub fn judge(self) -> Result<Report> {
         self.start()?.wait()
@@ -76,8 +85,7 @@ impl Suite {
     /// Starts it.
     pub fn start(mut self) -> Result<Run> {
         let seal = format!("{:032x}", fastrand::u128(..));
-        let file = report_file()?;
-        self.command.arg("--seal").arg("--report").arg(&file);
+        self.command.args(["--seal", "--report", "-"]);
         let (input, output) = (Stdio::piped(), Stdio::piped());
         let mut child = self
             .command
@@ -96,31 +104,42 @@ impl Suite {
         let (send_end, ended) = channel();
         let mut stdout = child.stdout.take().context("no way out")?;
         let mut stderr = child.stderr.take().context("no way out")?;
-        thread::spawn(move || {
+        let words = thread::spawn(move || {
             let mut words = String::new();
             // Bytes that are no text do not come from our suites.
             let _ = stderr.read_to_string(&mut words);
-            let _ = std::io::copy(&mut stdout, &mut std::io::sink());
-            let _ = send_end.send(words); // nobody may wait any more
+            words
+        });
+        thread::spawn(move || {
+            let mut json = Vec::new();
+            let _ = (&mut stdout).take(LARGEST).read_to_end(&mut json); // half a report is none
+            let words = words.join().unwrap_or_default();
+            let _ = send_end.send(Said { json, words }); // nobody may wait any more
         });
         let deadline = Instant::now() + LONGEST;
         Ok(Run {
             child: Arc::new(Mutex::new(child)),
             seal,
-            file,
             ended,
             deadline,
         })
     }
 }
 
+/// All that a suite has said.
+#[derive(Default)]
+struct Said {
+    json: Vec<u8>,
+    /// On its standard error.
+    words: String,
+}
+
 /// A suite that runs. When it is dropped it is ended, and its servers with it.
 pub struct Run {
     child: Arc<Mutex<Child>>,
     seal: String,
-    file: PathBuf,
-    /// Tells, when the suite has ended, what it said on its standard error.
-    ended: Receiver<String>,
+    /// Tells, when the suite has ended, what it said.
+    ended: Receiver<Said>,
     deadline: Instant,
 }
 
@@ -147,12 +166,12 @@ impl Run {
     /// Waits for its end. The error says why there is no report that can be trusted.
     pub fn wait(self) -> Result<Report> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let words = match self.ended.recv_timeout(left) {
-            Ok(words) => words,
+        let said = match self.ended.recv_timeout(left) {
+            Ok(said) => said,
             Err(RecvTimeoutError::Timeout) => {
                 bail!("the checks took more than {} s", LONGEST.as_secs())
             }
-            Err(RecvTimeoutError::Disconnected) => String::new(),
+            Err(RecvTimeoutError::Disconnected) => Said::default(),
         };
         let status = lock(&self.child)
             .wait()
@@ -161,11 +180,11 @@ impl Run {
         if !matches!(status.code(), Some(0 | 101)) {
             bail!(
                 "the checks were broken off ({status})\n{}",
-                words.trim_end()
+                said.words.trim_end()
             );
         }
-        let json = fs::read(&self.file).context("the checks left no report")?;
-        let report: Report = serde_json::from_slice(&json).context("the report makes no sense")?;
+        let report: Report =
+            serde_json::from_slice(&said.json).context("the report makes no sense")?;
         ensure!(
             report.seal.as_ref() == Some(&self.seal),
             "the report is a forgery"
@@ -176,19 +195,9 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // Errors mean that it has ended and that there is no file.
+        // An error means that it has ended.
         let mut child = lock(&self.child);
         let _ = child.kill();
         let _ = child.wait();
-        let _ = fs::remove_file(&self.file);
     }
-}
-
-/// A name that no other run has.
-fn report_file() -> Result<PathBuf> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let folder = catalog::target().join("reports");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    Ok(folder.join(format!("{}-{count}.json", std::process::id())))
 }

@@ -94,21 +94,88 @@ fn what_is_written_over_the_report_is_written_over() {
     assert!(grade_source("report", &(listening(cheat) + FORGED)).0 <= 1);
 }
 
-/// The suite is gone and the report is there, but it is without the word that only the suite knew.
+/// Where the kernel confines a program it cannot; elsewhere nothing is said of it.
 #[test]
-fn who_kills_its_judge_is_not_judged() {
+fn who_kills_its_judge_gains_nothing() {
     let cheat = "
         let parent = std::os::unix::process::parent_id();
-        let words = fs::read_to_string(format!(\"/proc/{parent}/cmdline\")).unwrap();
-        let file = words.split('\\0').skip_while(|word| *word != \"--report\").nth(1).unwrap();
-        let _ = fs::write(file, forged());
         let _ = Command::new(\"kill\").args([\"-KILL\", &parent.to_string()]).status();";
-    let (got, text) = grade_source("kills", &(listening(cheat) + FORGED));
-    assert_eq!(got, 0);
-    assert!(
-        text.contains("not_judged") && text.contains("broken off"),
-        "{text}"
+    let (got, text) = grade_source("kills", &listening(cheat));
+    let broken_off = text.contains("not_judged") && text.contains("broken off");
+    assert!(got == 1 || (got == 0 && broken_off), "{text}");
+}
+
+/// It may neither read the solution, nor change what grades the next exercise.
+#[test]
+fn a_program_sees_and_changes_nothing_of_ours() {
+    let root = tour::catalog::root().to_str().expect("text");
+    let marker = std::env::temp_dir().join(format!("cheat-{}", std::process::id()));
+    let cheat = format!(
+        "for file in [\"{root}/exercises/06-lines/variants/reference.rs\", \"{root}/Cargo.toml\"] {{
+            if fs::read(file).is_ok() {{ fs::write({marker:?}, file).unwrap(); println!(\"read {{file}}\"); }}
+        }}
+        if fs::write({marker:?}, \"x\").is_ok() {{ println!(\"wrote a file\"); }}"
     );
+    let (got, text) = grade_source("sees", &listening(&cheat));
+    let free = text.contains("read /") || text.contains("wrote a file");
+    assert!(got == 1 && !(free && landlock_is_there()), "{text}");
+}
+
+fn landlock_is_there() -> bool {
+    use landlock::{ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
+    let all = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    all.handle_access(AccessFs::from_all(ABI::V1))
+        .and_then(|all| all.create())
+        .is_ok()
+}
+
+/// Whoever joins the guard of the suite is no guard, and is ended with its server.
+#[test]
+fn who_hides_among_the_guards_is_found() {
+    let cheat = "
+        let me = std::process::id();
+        for entry in fs::read_dir(\"/proc\").unwrap().flatten() {
+            let words = fs::read_to_string(entry.path().join(\"cmdline\")).unwrap_or_default();
+            if words.contains(\"guard\") && words.contains(\"HARNESS_RUN\") {
+                use std::os::unix::process::CommandExt;
+                let group = entry.file_name().to_str().unwrap().parse().unwrap();
+                let mut hidden = Command::new(\"sleep\");
+                let _ = hidden.arg(format!(\"30.{me}\")).env_clear().process_group(group)
+                    .stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn();
+            }
+        }
+        println!(\"hidden {me}\");";
+    let (_, text) = grade_source("hides", &listening(cheat));
+    let hidden: Vec<&str> = text
+        .split("hidden ")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next())
+        .collect();
+    assert!(!hidden.is_empty(), "{text}");
+    for entry in fs::read_dir("/proc").expect("Linux").flatten() {
+        let words = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        assert!(
+            !hidden.iter().any(|id| words.contains(&format!("30.{id}"))),
+            "{words} is left"
+        );
+    }
+}
+
+/// Cargo would find programs and libraries in these places by itself.
+#[test]
+fn only_main_rs_is_the_program() {
+    let folder = folder("others");
+    let solution = fs::read_to_string(reference()).expect("the reference");
+    fs::write(folder.join("src/main.rs"), "fn main() {}").expect("a source");
+    fs::create_dir_all(folder.join("src/bin")).expect("a folder");
+    for file in [
+        "src/bin/lines.rs",
+        "src/bin/lines-submission.rs",
+        "src/lib.rs",
+    ] {
+        fs::write(folder.join(file), &solution).expect("a source");
+    }
+    assert_eq!(grade(&folder).0, 0);
 }
 
 /// A daemon that waits for the suite's end and then writes.
@@ -170,6 +237,10 @@ fn the_solution_cannot_be_taken_in() {
                 "#[path = {:?}] mod solution; fn main() {{ solution::main() }}",
                 reference()
             ),
+        ),
+        (
+            "upwards",
+            "include!(\"../../../../exercises/06-lines/variants/reference.rs\");".into(),
         ),
     ] {
         let (got, text) = grade_source(name, &source);

@@ -99,15 +99,17 @@ done
     /// A variable that every server and its children inherit; it names this test program.
     const MARK: &str = "HARNESS_RUN";
 
-    /// The leaders of all groups, and the guard. Locked while one is started, so that a new child is
+    /// The leaders of all groups. Locked while one is started, so that a new child is
     /// never taken for a stray.
     struct Known {
         leaders: Vec<u32>,
+        guard_id: Option<u32>,
         guard: Option<ChildStdin>,
     }
 
     static KNOWN: Mutex<Known> = Mutex::new(Known {
         leaders: Vec::new(),
+        guard_id: None,
         guard: None,
     });
 
@@ -135,7 +137,7 @@ done
                 .stdout(nothing())
                 .stderr(nothing())
                 .spawn()?;
-            self.leaders.push(guard.id());
+            self.guard_id = Some(guard.id());
             self.guard = guard.stdin.take();
             Ok(())
         }
@@ -166,7 +168,7 @@ done
             if self.child.kill().is_ok() {
                 let _ = self.child.wait();
             }
-            strays::end(&known().leaders);
+            strays::end(&known());
         }
     }
 
@@ -207,7 +209,7 @@ done
     #[cfg(not(target_os = "linux"))]
     mod strays {
         pub fn adopt() {}
-        pub fn end(_leaders: &[u32]) {}
+        pub fn end(_known: &super::Known) {}
     }
 
     #[cfg(target_os = "linux")]
@@ -234,12 +236,14 @@ done
             }
         }
 
-        /// Ends the children of this process that are neither leaders nor in a leader's group.
-        pub fn end(leaders: &[u32]) {
+        /// Ends the children of this process that are neither leaders nor in a leader's group, nor the
+        /// guard. Whoever has joined the guard's group is no guard.
+        pub fn end(known: &super::Known) {
+            let leaders = &known.leaders;
             let deadline = Instant::now() + GONE_WITHIN;
             while ADOPTS.load(Ordering::Relaxed) && Instant::now() < deadline {
                 let strays: Vec<u32> = children()
-                    .filter(|child| !leaders.contains(child))
+                    .filter(|child| !leaders.contains(child) && known.guard_id != Some(*child))
                     .filter(|child| {
                         !kernel::group_of(*child).is_some_and(|group| leaders.contains(&group))
                     })

@@ -13,7 +13,7 @@ use crate::output::{Output, Stream};
 /// How often a wait looks whether the process has ended; output wakes it sooner.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// What a program has printed arrives within this time of its end.
-pub(crate) const LAST_WORDS: Duration = Duration::from_millis(500);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How long a killed group may take to be gone and let go of its output.
 const LAST_BREATH: Duration = Duration::from_millis(500);
 

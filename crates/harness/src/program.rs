@@ -21,7 +21,8 @@ pub(crate) const CHECK: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Program {
     words: Vec<String>,
-    name: Option<String>,
+    /// How many words at the start are shown as this name instead.
+    name: Option<(usize, String)>,
     /// Whether it keeps to the contract of this course, and so prints a ready line.
     pub(crate) promises_ready_line: bool,
     /// A server that runs already, and is only talked to.
@@ -70,10 +71,11 @@ impl Program {
         })
     }
 
-    /// The same command line for another binary, which is called `name` in transcripts.
-    pub(crate) fn replace_binary(&mut self, path: String, name: &str) {
-        self.words[0] = path;
-        self.name = Some(name.to_owned());
+    /// The same command line for another binary, which is called `name` in transcripts; `words` are
+    /// what it is started by way of, and its path.
+    pub(crate) fn replace_binary(&mut self, words: Vec<String>, name: &str) {
+        self.name = Some((words.len(), name.to_owned()));
+        self.words.splice(..1, words);
     }
 
     /// The same program with a record and a time of its own, for one check.
@@ -149,11 +151,12 @@ impl Program {
             word => vec![fill(word, address)],
         });
         let words: Vec<String> = words.collect();
-        let name = self.name.as_deref().unwrap_or(file_name(&words[0]));
-        let shown = [name]
-            .into_iter()
-            .chain(words[1..].iter().map(|word| file_name(word)));
-        let command = shlex::try_join(shown).unwrap_or_default();
+        let (hidden, name) = match &self.name {
+            Some((count, name)) => (*count, name.as_str()),
+            None => (1, file_name(&words[0])),
+        };
+        let shown = words[hidden..].iter().map(|word| file_name(word));
+        let command = shlex::try_join([name].into_iter().chain(shown)).unwrap_or_default();
         self.recorder.server(What::Started { command });
         Process::start(&words, &self.recorder)
     }

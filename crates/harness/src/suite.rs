@@ -1,12 +1,14 @@
 //! A suite: named checks, run as a test program, each against a server of its own.
 
 use std::any::Any;
-use std::io;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -158,7 +160,11 @@ struct Options {
     #[arg(long, value_name = "PATH", conflicts_with_all = ["server", "against"])]
     program: Option<String>,
 
-    /// Write the result to this file, as JSON
+    /// Start that binary by way of these words, such as a sandbox
+    #[arg(long, value_name = "CMD", requires = "program")]
+    through: Option<String>,
+
+    /// Write the result to this file, as JSON; - is standard output, and nothing else
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 
@@ -218,21 +224,11 @@ impl Suite {
         let mut options = Options::parse();
         // A check mostly waits.
         options.test.test_threads.get_or_insert(4);
-        self.command_line = options.server.take();
-        if let Some(path) = options.program.take() {
-            self.program.replace_binary(path, &self.package);
-        }
-        self.program.against = options.against;
-        if let Some(command_line) = &self.command_line {
-            match Program::from_command_line(command_line) {
-                Ok(program) => self.program = program,
-                Err(problem) => {
-                    anstream::eprintln!(
-                        "error: --server: {problem}\nhint: try --server 'python3 server.py {{addr}}'"
-                    );
-                    return ExitCode::from(2);
-                }
-            }
+        if let Err(problem) = self.choose_program(&mut options) {
+            anstream::eprintln!(
+                "error: --server: {problem}\nhint: try --server 'python3 server.py {{addr}}'"
+            );
+            return ExitCode::from(2);
         }
         adopt_strays();
         let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
@@ -240,21 +236,40 @@ impl Suite {
         session.select(&options);
         session.seal = options.seal.then(seal);
         let session = Arc::new(session);
+        if options.report.as_deref() == Some(Path::new("-")) {
+            return session.report_only(options.test.test_threads.unwrap_or(1));
+        }
         let status = if options.show || options.against.is_some() {
             session.show()
         } else {
             session.test(&options.test)
         };
         // Written when the last server is gone.
-        let written = options
+        match options
             .report
-            .as_deref()
-            .map(|file| session.write_report(file));
-        if let Some(Err(error)) = written {
-            anstream::eprintln!("error: cannot write the report: {error}");
-            return ExitCode::FAILURE;
+            .map_or(Ok(()), |file| session.write_report(&file))
+        {
+            Ok(()) => status,
+            Err(error) => {
+                anstream::eprintln!("error: cannot write the report: {error}");
+                ExitCode::FAILURE
+            }
         }
-        status
+    }
+
+    /// Drives another program than the package's own, if the command line says so.
+    fn choose_program(&mut self, options: &mut Options) -> Result<(), String> {
+        if let Some(command_line) = options.server.take() {
+            self.program = Program::from_command_line(&command_line)?;
+            self.command_line = Some(command_line);
+        }
+        if let Some(path) = options.program.take() {
+            let through = options.through.as_deref().and_then(shlex::split);
+            let words = through.unwrap_or_default().into_iter().chain([path]);
+            self.program.replace_binary(words.collect(), &self.package);
+        }
+        self.program.against = options.against;
+        Ok(())
     }
 
     /// Judges every check, one after the other, and returns what came of them.
@@ -351,6 +366,26 @@ impl Session {
         }
         anstream::println!("{}   (seed {})", self.report().summary(), self.seed);
         self.status()
+    }
+
+    /// Judges what is asked for, several checks at a time, and writes nothing but the report.
+    fn report_only(&self, threads: usize) -> ExitCode {
+        let next = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while let Some(index) = self.selected.get(next.fetch_add(1, Ordering::Relaxed))
+                    {
+                        self.judge(*index);
+                    }
+                });
+            }
+        });
+        let json = serde_json::to_vec(&self.report()).unwrap_or_default();
+        match io::stdout().write_all(&json) {
+            Ok(()) => self.status(),
+            Err(_) => ExitCode::FAILURE,
+        }
     }
 
     /// What a test program ends with.

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command, Stdio};
-use std::thread;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -104,8 +106,14 @@ pub struct Look {
 }
 
 /// Runs a cargo command that builds packages of the workspace in `folder`, as many as build. What the
-/// compiler says is kept.
-pub fn cargo_in(folder: &Path, arguments: &[&str], look: Look) -> Result<Outcome> {
+/// compiler says is kept. What takes longer than `patience` is ended; an interruption does not end it
+/// then, for a build that can be ended whole is a process group of its own.
+pub fn cargo_in(
+    folder: &Path,
+    arguments: &[&str],
+    look: Look,
+    patience: Option<Duration>,
+) -> Result<Outcome> {
     let format = if look.colour {
         "json-diagnostic-rendered-ansi"
     } else {
@@ -115,11 +123,13 @@ pub fn cargo_in(folder: &Path, arguments: &[&str], look: Look) -> Result<Outcome
     cargo
         .args(arguments)
         .args(["--quiet", "--message-format", format]);
-    let mut cargo = cargo
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context(NO_CARGO)?;
+    #[cfg(unix)]
+    if patience.is_some() {
+        std::os::unix::process::CommandExt::process_group(&mut cargo, 0);
+    }
+    let cargo = cargo.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut cargo = cargo.spawn().context(NO_CARGO)?;
+    let timer = patience.map(|patience| (Timer::start(&cargo, patience), patience));
     let mut stderr = cargo.stderr.take().context("cargo has no output")?;
     let words = thread::spawn(move || io::read_to_string(&mut stderr));
     let outcome = read_messages(
@@ -129,10 +139,58 @@ pub fn cargo_in(folder: &Path, arguments: &[&str], look: Look) -> Result<Outcome
     let words = words
         .join()
         .map_or(String::new(), Result::unwrap_or_default);
-    if !cargo.wait()?.success() && !outcome.said.values().any(|said| said.failed) {
+    let success = cargo.wait()?.success();
+    if let Some((timer, patience)) = timer
+        && !timer.stop()
+    {
+        bail!("building took more than {} s", patience.as_secs());
+    }
+    if !success && !outcome.said.values().any(|said| said.failed) {
         bail!("cargo fails\n{}", words.trim_end());
     }
     Ok(outcome)
+}
+
+/// Ends a build that takes too long, and the compilers that it has started.
+struct Timer {
+    stop: Sender<()>,
+    thread: JoinHandle<bool>,
+}
+
+impl Timer {
+    fn start(cargo: &Child, patience: Duration) -> Self {
+        let (stop, stopped) = channel();
+        let id = cargo.id();
+        let thread = thread::spawn(move || {
+            let in_time = stopped.recv_timeout(patience) != Err(RecvTimeoutError::Timeout);
+            if !in_time {
+                end_group(id);
+            }
+            in_time
+        });
+        Self { stop, thread }
+    }
+
+    /// The build is over. Returns whether it was in time.
+    fn stop(self) -> bool {
+        let _ = self.stop.send(()); // which it may not wait for any more
+        self.thread.join().unwrap_or(true)
+    }
+}
+
+#[cfg(unix)]
+fn end_group(leader: u32) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL); // an error means that it has ended
+    }
+}
+
+#[cfg(not(unix))]
+fn end_group(leader: u32) {
+    let _ = Command::new("taskkill")
+        .args(["/F", "/T", "/PID", &leader.to_string()])
+        .output();
 }
 
 fn read_messages(stdout: ChildStdout, progress: bool) -> Result<Outcome> {
