@@ -69,7 +69,7 @@ fn saves_of_ours() -> Result<Vec<Duration>> {
         exercise.join("variants/reference.rs"),
     );
     fs::copy(&reference, &source).context("cannot write the copy")?;
-    let mut watch = Command::new(std::env::current_exe()?);
+    let mut watch = Command::new(crate::foreground::this_program()?);
     watch.args(["watch", "lines"]).env("COURSE_ROOT", &checkout);
     watch.env("CARGO_TARGET_DIR", checkout.join("target"));
     measure_saves(watch, &source, "lines: 20 of 20.")

@@ -57,7 +57,7 @@ pub fn run(name: &str, only: Option<&str>, server: Option<&str>) -> Outcome {
     anstream::eprint!("{}", ready.warnings);
     let mut suite = ready.suite(&exercise);
     if let Some(server) = server {
-        suite = suite.with(["--server", server]);
+        suite = suite.run_from_here()?.with(["--server", server]);
     }
     let report = suite.with(only.map(check_name)).judge()?;
     if report.checks.is_empty() {

@@ -1,7 +1,7 @@
 //! A step or an exercise in the foreground.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::Context;
@@ -36,4 +36,14 @@ fn become_it(mut command: Command) -> std::io::Result<ExitCode> {
     // A Ctrl-C reaches every program of the console: the step ends by it, and so does this one.
     let code = command.status()?.code();
     Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)))
+}
+
+/// Where this program is. A build may have put a new one in its place; then that one is meant.
+pub fn this_program() -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe().context("where is this program?")?;
+    // Linux marks a file that is gone (proc(5), `/proc/PID/exe`).
+    let path = path
+        .to_str()
+        .map(|path| path.trim_end_matches(" (deleted)"));
+    path.map(PathBuf::from).context("a path that is no text")
 }

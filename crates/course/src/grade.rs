@@ -12,8 +12,8 @@ use serde::Serialize;
 use crate::bar::Bar;
 use crate::formats::Format;
 use crate::stage::{self, Files, Source};
-use crate::submission;
 use crate::suite::{self, Suite};
+use crate::{check, submission};
 use tour::Outcome;
 use tour::catalog::{self, Lesson};
 
@@ -84,23 +84,23 @@ pub fn run(request: &Request) -> Outcome {
 fn grade(exercises: &[Lesson], from: Option<&Path>) -> Result<Grade> {
     let suites = suite::programs(exercises)?;
     // As they are now: what a submission makes of them later does not count.
-    let programs: Vec<Vec<u8>> = suites
-        .iter()
-        .map(fs::read)
-        .collect::<Result<_, _>>()
-        .context("cannot read the checks")?;
+    let suites: Vec<Result<Judge>> = suites
+        .into_iter()
+        .map(|suite| suite.and_then(Judge::new))
+        .collect();
     let mut bar = Bar::start(exercises.len());
     let mut graded = Vec::new();
-    for ((exercise, suite), program) in exercises.iter().zip(&suites).zip(&programs) {
+    for (exercise, judge) in exercises.iter().zip(suites) {
         bar.show(&format!("grading {}", exercise.name));
-        let files = hand_in(exercise, from, exercises.len());
-        let binary = files.and_then(|files| build(exercise, files));
-        ensure!(
-            fs::read(suite).is_ok_and(|now| now == *program),
-            "somebody has changed {}\nhint: `cargo clean`, and grade this submission where it can do no harm",
-            suite.display()
-        );
-        graded.push(judge(exercise, suite, binary)?);
+        graded.push(match (hand_in(exercise, from, exercises.len()), judge) {
+            (Ok(files), Ok(judge)) => judge.judge(exercise, files)?,
+            (Err(error), _) => without_verdict(exercise, Verdict::Failed, &error)?,
+            // Our own source is what was handed in, and it does not build.
+            (_, Err(error)) if from.is_none() => {
+                without_verdict(exercise, Verdict::Failed, &error)?
+            }
+            (_, Err(error)) => without_verdict(exercise, Verdict::NotJudged, &error)?,
+        });
         bar.step();
     }
     let sum = |points: fn(&Graded) -> u32| graded.iter().map(points).sum();
@@ -109,19 +109,6 @@ fn grade(exercises: &[Lesson], from: Option<&Path>) -> Result<Grade> {
         got: sum(|graded| graded.got),
         exercises: graded,
     })
-}
-
-/// Builds what was handed in, by itself: one that does not build, or not in time, holds up no other.
-fn build(exercise: &Lesson, files: Files) -> Result<PathBuf> {
-    let source = Source {
-        exercise: exercise.clone(),
-        label: "submission".into(),
-        files,
-    };
-    let built = stage::build(&[&source], PATIENCE)?
-        .pop()
-        .context("it was not built")?;
-    built.map_err(|text| anyhow!("it does not build\n{text}"))
 }
 
 /// The source of an exercise in a submission: a checkout, a folder of exercises, or, if only one is
@@ -149,41 +136,92 @@ fn hand_in(exercise: &Lesson, from: Option<&Path>, count: usize) -> Result<Files
     }
 }
 
-/// Judges a program; the error, if there is none, is the learner's own.
-fn judge(exercise: &Lesson, suite: &Path, binary: Result<PathBuf>) -> Result<Graded> {
-    let binary = match binary {
-        Ok(binary) => binary,
-        Err(error) => {
-            return without_verdict(exercise, suite, Verdict::Failed, &format!("{error:#}"));
+/// The test program of an exercise, and what it was before any submission ran.
+struct Judge {
+    suite: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Judge {
+    fn new(suite: PathBuf) -> Result<Self> {
+        let bytes = fs::read(&suite).with_context(|| format!("cannot read {}", suite.display()))?;
+        Ok(Self { suite, bytes })
+    }
+
+    /// Builds what was handed in, by itself (one that does not build, or not in time, holds up no
+    /// other), and judges it.
+    fn judge(&self, exercise: &Lesson, files: Files) -> Result<Graded> {
+        let source = Source {
+            exercise: exercise.clone(),
+            label: "submission".into(),
+            files,
+        };
+        let built = stage::build(&[&source], PATIENCE)?
+            .pop()
+            .context("it was not built")?;
+        let binary = match built {
+            Ok(binary) => binary,
+            Err(text) => {
+                return without_verdict(
+                    exercise,
+                    Verdict::Failed,
+                    &anyhow!("it does not build\n{text}"),
+                );
+            }
+        };
+        ensure!(
+            fs::read(&self.suite).is_ok_and(|now| now == self.bytes),
+            "somebody has changed {}\nhint: `cargo clean`, and grade where a submission can do no harm",
+            self.suite.display()
+        );
+        let suite = Suite::new(&self.suite, &stage::folder(exercise, "submission"));
+        match suite.confined(&binary)?.judge() {
+            Ok(report) => Ok(Graded::new(exercise, report)),
+            Err(error) => without_verdict(exercise, Verdict::NotJudged, &error),
         }
-    };
-    let folder = stage::folder(exercise, "submission");
-    let judged = Suite::new(suite, &folder).confined(&binary)?.judge();
-    match judged {
-        Ok(report) => Ok(Graded::new(exercise, report)),
-        Err(error) => without_verdict(exercise, suite, Verdict::NotJudged, &format!("{error:#}")),
     }
 }
 
 /// All checks of an exercise, none of which was run: the first says why, and the others wait for it.
-fn without_verdict(exercise: &Lesson, suite: &Path, verdict: Verdict, why: &str) -> Result<Graded> {
-    let nothing = catalog::target().join("no-such-program");
-    let suite =
-        Suite::new(suite, &exercise.folder).with(["--program".as_ref(), nothing.as_os_str()]);
-    let mut graded = Graded::new(exercise, suite.judge()?);
-    for (index, check) in graded.checks.iter_mut().enumerate() {
-        check.transcript.clear();
-        check.seconds = 0.0;
-        (check.verdict, check.message) = match index {
-            0 => (
+fn without_verdict(exercise: &Lesson, verdict: Verdict, why: &anyhow::Error) -> Result<Graded> {
+    let why: String = format!("{why:#}")
+        .lines()
+        .map(|line| format!("    {line}\n"))
+        .collect();
+    let checks = exercise
+        .points()?
+        .into_iter()
+        .enumerate()
+        .map(|(index, (title, points))| {
+            let (verdict, message) = match (index, verdict) {
+                (0, verdict) => (verdict, why.clone()),
+                (_, Verdict::Failed) => (
+                    Verdict::Blocked,
+                    "    blocked   see the first check\n".to_owned(),
+                ),
+                (_, verdict) => (verdict, String::new()),
+            };
+            let name = check::check_name(&title);
+            GradedCheck {
+                name,
+                title,
+                points,
+                got: 0,
                 verdict,
-                why.lines().map(|line| format!("    {line}\n")).collect(),
-            ),
-            _ if verdict == Verdict::Failed => (Verdict::Blocked, "see the first check".to_owned()),
-            _ => (verdict, "see the first check".to_owned()),
-        };
-    }
-    Ok(graded)
+                message,
+                transcript: String::new(),
+                seconds: 0.0,
+            }
+        });
+    let checks: Vec<GradedCheck> = checks.collect();
+    let points = checks.iter().map(|check| check.points).sum();
+    Ok(Graded {
+        name: exercise.name.clone(),
+        points,
+        got: 0,
+        seed: 0,
+        checks,
+    })
 }
 
 impl Graded {

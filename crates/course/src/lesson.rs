@@ -132,7 +132,7 @@ pub fn solution(name: &str, force: bool) -> Outcome {
 /// Plays the client's part of a check: with the exercise's own program, or against a server that runs.
 pub fn replay(name: &str, wanted: &str, against: Option<&str>, seed: Option<u64>) -> Outcome {
     let exercise = catalog::exercise(name)?;
-    let suite = crate::suite::programs(std::slice::from_ref(&exercise))?.remove(0);
+    let suite = crate::suite::programs(std::slice::from_ref(&exercise))?.remove(0)?;
     let mut arguments = vec!["--show".to_owned(), check::check_name(wanted)];
     arguments.extend(
         against

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
@@ -47,13 +48,20 @@ impl Progress {
     }
 
     fn load_from(file: &Path) -> Result<Self> {
-        let Ok(json) = fs::read(file) else {
-            return Ok(Self::default()); // nothing has been reached yet
+        let json = match fs::read(file) {
+            Ok(json) => json,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", file.display()));
+            }
         };
         match serde_json::from_slice(&json) {
             Ok(progress) => Ok(progress),
             Err(error) => {
-                let aside = file.with_extension("json.broken");
+                let names =
+                    (1..).map(|number| file.with_extension(format!("json.broken-{number}")));
+                let aside = names.into_iter().find(|aside| !aside.exists());
+                let aside = aside.context("no name is free")?;
                 fs::rename(file, &aside).with_context(|| {
                     format!("cannot read {} ({error}), nor put it aside", file.display())
                 })?;
@@ -135,7 +143,7 @@ mod tests {
         fs::write(&file, "{ half").expect("a file");
         let progress = Progress::load_from(&file).expect("a fresh start");
         assert_eq!(progress.of("lines").best, 0);
-        assert!(folder.join("progress.json.broken").exists());
+        assert!(folder.join("progress.json.broken-1").exists());
         let text = r#"{"exercises": {"a-later-one": {"best": 3, "points": 20, "passed": false, "hints": 1}}}"#;
         fs::write(&file, text).expect("a file");
         let progress = Progress::load_from(&file).expect("it makes sense");

@@ -73,10 +73,36 @@ pub fn build(sources: &[&Source], patience: Duration) -> Result<Vec<Built>> {
     if sources.is_empty() {
         return Ok(Vec::new()); // which cargo would not call a workspace
     }
+    // Cargo tells real paths, and the target folder may be a link.
     let stage = catalog::target().join("stage");
+    fs::create_dir_all(&stage).with_context(|| format!("cannot create {}", stage.display()))?;
+    let stage = fs::canonicalize(&stage).context("the stage is nowhere")?;
     for source in sources {
         lay(source, &stage.join(source.package()))?;
     }
+    lay_workspace(sources, &stage)?;
+    let mut arguments = vec!["build", "--workspace", "--bins", "--keep-going"];
+    let target = catalog::target().join("stage-target");
+    let target = target.to_str().context("a path that is no text")?;
+    arguments.extend(["--target-dir", target]);
+    let outcome = build::cargo_in(&stage, &arguments, LOOK, Some(patience))?;
+    let answer = |source: &&Source| -> Result<Built> {
+        let folder = stage.join(source.package());
+        if let Some(said) = outcome.said.get(&folder).filter(|said| said.failed) {
+            return Ok(Err(said.text.clone()));
+        }
+        let built = outcome.built.iter().find(|built| built.folder == folder);
+        let built = built.with_context(|| format!("cargo did not build {}", source.package()))?;
+        Ok(
+            only_reads(&folder, &source.files, &built.executable)
+                .map(|()| built.executable.clone()),
+        )
+    };
+    sources.iter().map(answer).collect()
+}
+
+/// Writes what the packages have in common: our settings, and our lock file.
+fn lay_workspace(sources: &[&Source], stage: &Path) -> Result<()> {
     let members: Vec<String> = sources
         .iter()
         .map(|source| format!("{:?}", source.package()))
@@ -93,21 +119,7 @@ pub fn build(sources: &[&Source], patience: Duration) -> Result<Vec<Built>> {
         write(&stage.join("Cargo.lock"), &lock)?;
         write(&ours, &lock)?;
     }
-    let mut arguments = vec!["build", "--workspace", "--bins", "--keep-going"];
-    let target = catalog::target().join("stage-target");
-    let target = target.to_str().context("a path that is no text")?;
-    arguments.extend(["--target-dir", target]);
-    let outcome = build::cargo_in(&stage, &arguments, LOOK, Some(patience))?;
-    let answer = |source: &&Source| {
-        let folder = stage.join(source.package());
-        if let Some(said) = outcome.said.get(&folder).filter(|said| said.failed) {
-            return Err(said.text.clone());
-        }
-        let built = outcome.built.iter().find(|built| built.folder == folder);
-        let built = built.ok_or_else(|| "cargo did not build it".to_owned())?;
-        only_reads(&folder, &source.files, &built.executable).map(|()| built.executable.clone())
-    };
-    Ok(sources.iter().map(answer).collect())
+    Ok(())
 }
 
 /// A source may take in other files when it is compiled (`include!`, `#[path]`), and one of those could be

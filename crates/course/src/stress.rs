@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::foreground;
 use tour::Outcome;
 use tour::build::{self, Built};
 
@@ -58,7 +59,7 @@ pub fn verify(times: u32) -> Outcome {
     let started = Instant::now();
     let mut failures = 0;
     for time in 1..=times {
-        let output = Command::new(std::env::current_exe()?)
+        let output = Command::new(foreground::this_program()?)
             .arg("verify")
             .output()?;
         if !output.status.success() {
@@ -100,7 +101,7 @@ fn run_all<'a>(programs: &[&'a Built]) -> Result<Vec<(&'a Built, Output)>> {
 /// One process for each core. They end when their input does, so also when this program is killed.
 fn start_burners() -> Result<Vec<Child>> {
     let cores = thread::available_parallelism()?.get();
-    let burner = std::env::current_exe()?;
+    let burner = foreground::this_program()?;
     let burners = (0..cores).map(|_| {
         Command::new(&burner)
             .arg("burn")

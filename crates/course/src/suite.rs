@@ -15,32 +15,45 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use harness::Report;
 
-use tour::build;
-use tour::catalog::Lesson;
+use crate::foreground;
+
+use tour::build::{self, Built, Look};
+use tour::catalog::{self, Lesson};
 
 /// No report is larger, in bytes.
 const LARGEST: u64 = 1 << 24;
 /// A check has 60 s at most, and most checks run side by side.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The test programs of these exercises.
-pub fn programs(exercises: &[Lesson]) -> Result<Vec<PathBuf>> {
-    let mut arguments = vec!["test", "--no-run", "--test", "checks"];
+/// The test programs of these exercises, as many as build: cargo builds an exercise's own program as
+/// well, and that may be unfinished.
+pub fn programs(exercises: &[Lesson]) -> Result<Vec<Result<PathBuf>>> {
+    let mut arguments = vec!["test", "--no-run", "--no-fail-fast", "--test", "checks"];
     arguments.extend(
         exercises
             .iter()
             .flat_map(|exercise| ["--package", &exercise.name]),
     );
-    let built = build::cargo(&arguments)?;
+    let look = Look {
+        colour: false,
+        progress: true,
+    };
+    let outcome = build::cargo_in(catalog::root(), &arguments, look, None)?;
     let suite = |exercise: &Lesson| {
-        let suite = built
-            .iter()
-            .find(|built| built.folder == exercise.folder && built.target == "checks");
+        if let Some(said) = outcome
+            .said
+            .get(&exercise.folder)
+            .filter(|said| said.failed)
+        {
+            bail!("{} does not build\n{}", exercise.source(), said.text);
+        }
+        let is_suite = |built: &&Built| built.folder == exercise.folder && built.is_test;
+        let suite = outcome.built.iter().find(is_suite);
         let suite =
             suite.with_context(|| format!("{} is missing", exercise.path("tests/checks.rs")))?;
         Ok(suite.executable.clone())
     };
-    exercises.iter().map(suite).collect()
+    Ok(exercises.iter().map(suite).collect())
 }
 
 /// A test program, and what it is asked.
@@ -66,9 +79,16 @@ impl Suite {
         self
     }
 
+    /// Runs it in this program's own folder: paths of a command line are meant from there.
+    pub fn run_from_here(mut self) -> Result<Self> {
+        self.command
+            .current_dir(std::env::current_dir().context("this folder is gone")?);
+        Ok(self)
+    }
+
     /// Judges another binary, which may do little: see [`crate::confine`].
     pub fn confined(self, binary: &Path) -> Result<Self> {
-        let course = std::env::current_exe().context("where is this program?")?;
+        let course = foreground::this_program()?;
         let words = [course.to_str(), Some("confine"), Some("--")];
         let words: Option<Vec<&str>> = words.into_iter().collect();
         let through = shlex::try_join(words.context("a path that is no text")?)?;

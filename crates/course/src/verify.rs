@@ -74,7 +74,9 @@ pub fn run(names: &[String], bless: bool, fresh: bool) -> Outcome {
 
 /// Builds and judges every variant.
 fn judge_all(exercises: &[Lesson]) -> Result<Vec<(Variant, Result<Report>)>> {
-    let suites = suite::programs(exercises)?;
+    let suites: Vec<PathBuf> = suite::programs(exercises)?
+        .into_iter()
+        .collect::<Result<_>>()?;
     let mut variants = Vec::new();
     for (index, exercise) in exercises.iter().enumerate() {
         variants.extend(

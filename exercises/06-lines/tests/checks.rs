@@ -119,14 +119,19 @@ fn half_a_line(server: &Server) {
 }
 
 fn a_split_character(server: &Server) {
-    let client = server.connect().send(b"caf\xc3").pause().send(b"\xa9\n");
-    let client = client.expect(b"received: caf\xc3\xa9\n");
+    let word = word(&mut server.random());
+    let client = server
+        .connect()
+        .send([word.as_bytes(), b"\xc3"].concat())
+        .pause()
+        .send(b"\xa9\n");
+    let client = client.expect(format!("received: {word}\u{e9}\n"));
     // Latin-1: not every client speaks UTF-8.
-    client
-        .send(b"\xe9t\xe9\n")
-        .expect(b"received: \xe9t\xe9\n")
-        .finish_sending()
-        .expect_end();
+    let latin = [b"\xe9", word.as_bytes(), b"\n"].concat();
+    let client = client
+        .send(&latin)
+        .expect([b"received: ", &latin[..]].concat());
+    client.finish_sending().expect_end();
 }
 
 fn carriage_return(server: &Server) {

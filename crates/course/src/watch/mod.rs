@@ -175,6 +175,16 @@ impl Watch {
         }
     }
 
+    /// Passes over what is saved now.
+    fn forget_saves(&mut self) {
+        let until = Instant::now() + 5 * QUIET;
+        while Instant::now() < until {
+            while self.files.next().is_some() {}
+            std::thread::park_timeout(QUIET);
+        }
+        self.saved = None;
+    }
+
     /// Judges the exercise; whatever was on the screen makes room.
     fn judge(&mut self, asked: Instant) {
         self.screen.show(View::Board);
@@ -203,7 +213,7 @@ impl Watch {
         let interrupt =
             key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c');
         match &self.screen.view {
-            View::AskReset => self.answer_reset(key.code),
+            View::AskReset if !interrupt => self.answer_reset(key.code),
             View::Running(_)
                 if interrupt || matches!(key.code, KeyCode::Esc | KeyCode::Char('r' | 'q')) =>
             {
@@ -256,6 +266,7 @@ impl Watch {
         }
         let done = lesson::start_afresh(&self.screen.exercise);
         self.judge(Instant::now());
+        self.forget_saves(); // they are ours, and would clear the message
         self.screen
             .say(done.unwrap_or_else(|error| format!("{error:#}")));
     }

@@ -1,7 +1,7 @@
 //! Lets each socket go out of scope before it creates the next.
 //!
 //! Caught by:
-//! - three-sockets-are-open-at-once
+//! - several-sockets-are-open-at-once
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! Creates one socket, whatever the count is.
 //!
 //! Caught by:
-//! - three-sockets-are-open-at-once
+//! - several-sockets-are-open-at-once
 
 use std::io;
 use std::net::SocketAddr;
