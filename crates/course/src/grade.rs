@@ -64,8 +64,15 @@ pub struct Request<'a> {
     pub out: Option<&'a Path>,
 }
 
-/// Grades, and writes a report.
+/// Grades, and writes a report. Whatever keeps it from that is no fault of a submission: exit status 2.
 pub fn run(request: &Request) -> Outcome {
+    grade_and_report(request).or_else(|error| {
+        anstream::eprintln!("error: {error:#}");
+        Ok(ExitCode::from(2))
+    })
+}
+
+fn grade_and_report(request: &Request) -> Outcome {
     let exercises = catalog::exercises_named(request.names)?;
     // A place that cannot be written to is found out before the work is done.
     let out = request.out.map(Out::create).transpose()?;
@@ -186,7 +193,7 @@ impl Judge {
 fn without_verdict(exercise: &Lesson, verdict: Verdict, why: &anyhow::Error) -> Result<Graded> {
     let why: String = format!("{why:#}")
         .lines()
-        .map(|line| format!("    {line}\n"))
+        .map(|line| format!("    {}\n", seen(line)))
         .collect();
     let checks = exercise
         .points()?
@@ -222,6 +229,15 @@ fn without_verdict(exercise: &Lesson, verdict: Verdict, why: &anyhow::Error) -> 
         seed: 0,
         checks,
     })
+}
+
+/// The compiler quotes the source, which may hold what moves a cursor.
+fn seen(line: &str) -> String {
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    line.chars().map(escape).collect()
 }
 
 impl Graded {

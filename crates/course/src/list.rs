@@ -21,7 +21,12 @@ pub fn run() -> Outcome {
     for exercise in exercises()? {
         let (number, name) = (exercise.number, &exercise.name);
         let (mark, score) = progress.mark(name);
-        let (style, task) = (mark.1, exercise.task()?);
+        let (style, task) = (
+            mark.1,
+            exercise
+                .task()
+                .unwrap_or("(it has no README.md)".to_owned()),
+        );
         anstream::println!(
             "{number:>3}  {name:<14}  {style}{}{style:#} {score:>6}  {task}",
             mark.0

@@ -97,3 +97,55 @@ fn a_burner_ends_with_its_input() {
     drop(burner.stdin.take());
     assert!(burner.wait().expect("its end").success());
 }
+
+#[test]
+fn an_unknown_exercise_gets_the_nearest() {
+    let words = "error: there is no exercise \"linse\"\n\
+                 hint: did you mean `lines`? `just list` shows them all\n";
+    for command in ["check", "hint", "reset", "solution", "run", "watch"] {
+        course(&[command, "linse"])
+            .assert()
+            .code(1)
+            .stderr(diff(words));
+    }
+    course(&["grade", "linse"])
+        .assert()
+        .code(2)
+        .stderr(diff(words));
+}
+
+#[test]
+fn a_missing_cargo_is_named() {
+    let mut command = course(&["check", "lines"]);
+    command.env_remove("CARGO").env("PATH", "/nowhere");
+    let words = starts_with("error: cannot run cargo: ");
+    let hint =
+        contains("\nhint: is Rust installed, and cargo in the PATH? see https://rustup.rs\n");
+    command.assert().code(1).stderr(words.and(hint));
+}
+
+#[test]
+fn a_solution_is_shown_to_who_has_passed_or_insists() {
+    let refused = contains("hint: `just hint lines`, or --force to see it now");
+    course(&["solution", "lines"])
+        .assert()
+        .code(1)
+        .stdout("")
+        .stderr(refused);
+    let shown = starts_with("// exercises/06-lines/variants/reference.rs");
+    course(&["solution", "lines", "--force"])
+        .assert()
+        .success()
+        .stdout(shown);
+}
+
+#[test]
+fn a_report_needs_a_place_that_takes_it() {
+    for place in ["/nowhere/report.json", env!("CARGO_TARGET_TMPDIR")] {
+        let words = starts_with(format!("error: cannot write to {place}"));
+        course(&["grade", "lines", "--out", place])
+            .assert()
+            .code(2)
+            .stderr(words);
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use crate::catalog;
@@ -78,8 +78,11 @@ fn command(folder: &Path) -> Command {
     cargo
 }
 
-const NO_CARGO: &str =
-    "cannot run cargo\nhint: is Rust installed, and cargo in the PATH? see https://rustup.rs";
+fn no_cargo(error: io::Error) -> anyhow::Error {
+    anyhow!(
+        "cannot run cargo: {error}\nhint: is Rust installed, and cargo in the PATH? see https://rustup.rs"
+    )
+}
 
 /// Runs a cargo command that builds, with a progress line, and returns the programs it built. What the
 /// compiler says goes to the terminal.
@@ -88,7 +91,7 @@ pub fn cargo(arguments: &[&str]) -> Result<Vec<Built>> {
     cargo
         .args(arguments)
         .args(["--quiet", "--message-format", "json-render-diagnostics"]);
-    let mut cargo = cargo.stdout(Stdio::piped()).spawn().context(NO_CARGO)?;
+    let mut cargo = cargo.stdout(Stdio::piped()).spawn().map_err(no_cargo)?;
     let outcome = read_messages(cargo.stdout.take().context("cargo has no output")?, true)?;
     if !cargo.wait()?.success() {
         bail!("this does not build\nhint: mend what is named above, then try again");
@@ -128,7 +131,7 @@ pub fn cargo_in(
         std::os::unix::process::CommandExt::process_group(&mut cargo, 0);
     }
     let cargo = cargo.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut cargo = cargo.spawn().context(NO_CARGO)?;
+    let mut cargo = cargo.spawn().map_err(no_cargo)?;
     let timer = patience.map(|patience| (Timer::start(&cargo, patience), patience));
     let mut stderr = cargo.stderr.take().context("cargo has no output")?;
     let words = thread::spawn(move || io::read_to_string(&mut stderr));
