@@ -76,7 +76,7 @@ hint exercise *arguments:
 [group('practise')]
 [no-exit-message]
 replay exercise check *arguments:
-    @cargo course replay {{ exercise }} {{ check }} {{ arguments }}
+    @cargo course replay {{ exercise }} {{ quote(check) }} {{ arguments }}
 
 # Show the solution of an exercise that you have passed
 [group('practise')]

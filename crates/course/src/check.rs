@@ -68,14 +68,25 @@ pub fn run(name: &str, only: Option<&str>, server: Option<&str>) -> Outcome {
     }
     anstream::print!("{}{}", board::title(&exercise), board::checks(&report));
     if only.is_none() {
-        let fresh = server.is_none() && is_fresh(&exercise);
-        let word = board::last_word(&exercise, &report, fresh)?;
-        anstream::println!("\n{word}{}", what_next(&exercise, &report)?);
-    }
-    if only.is_none() && server.is_none() {
-        Progress::reach(&exercise.name, &report)?;
+        conclude(&exercise, &report, server)?;
     }
     Ok(status(&report))
+}
+
+/// Says what to do now, and remembers what was reached.
+fn conclude(exercise: &Lesson, report: &Report, server: Option<&str>) -> Result<()> {
+    let not_judged = |check: &Judged| check.verdict == Verdict::NotJudged;
+    let word = match server {
+        Some(server) if report.checks.iter().any(not_judged) => {
+            format!("Could it be started? --server said: {server}\n")
+        }
+        _ => board::last_word(exercise, report, server.is_none() && is_fresh(exercise))?,
+    };
+    if server.is_none() {
+        Progress::reach(&exercise.name, report)?;
+    }
+    anstream::println!("\n{word}{}", what_next(exercise, report)?);
+    Ok(())
 }
 
 /// 0: all passed. 1: something failed. 2: something could not be judged.
@@ -150,7 +161,7 @@ fn what_next(exercise: &Lesson, report: &Report) -> Result<String> {
     let exercises = catalog::exercises()?;
     let mut open = exercises
         .iter()
-        .filter(|other| other.name != exercise.name && !progress.of(&other.name).passed);
+        .filter(|other| other.name != exercise.name && !progress.passes(&other.name));
     let next = match open.find(|other| other.number > exercise.number) {
         Some(next) => format!("just check {}", next.name),
         None => "just list".to_owned(),

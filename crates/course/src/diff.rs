@@ -12,8 +12,13 @@ use tour::catalog::{self, Lesson};
 
 /// Prints how the source of one step differs from another's.
 pub fn run(from: &str, to: &str) -> Outcome {
-    anstream::print!("{}", between(&catalog::step(from)?, &catalog::step(to)?)?);
+    anstream::print!("{}", between(&lesson(from)?, &lesson(to)?)?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// A step, or an exercise: their names differ.
+fn lesson(wanted: &str) -> Result<Lesson> {
+    catalog::step(wanted).or_else(|error| catalog::exercise(wanted).map_err(|_| error))
 }
 
 /// How the source of one program differs from another's. Colours are in it: print with anstream.

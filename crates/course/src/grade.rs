@@ -89,6 +89,16 @@ fn grade_and_report(request: &Request) -> Outcome {
 }
 
 fn grade(exercises: &[Lesson], from: Option<&Path>) -> Result<Grade> {
+    if let Some(from) = from
+        && !exercises
+            .iter()
+            .any(|exercise| place(exercise, from, exercises.len()).is_some())
+    {
+        bail!(
+            "there is no exercise in {}\nhint: name a checkout, or one exercise and its folder",
+            from.display()
+        );
+    }
     let suites = suite::programs(exercises)?;
     // As they are now: what a submission makes of them later does not count.
     let suites: Vec<Result<Judge>> = suites
@@ -124,7 +134,15 @@ fn hand_in(exercise: &Lesson, from: Option<&Path>, count: usize) -> Result<Files
     let Some(from) = from else {
         return submission::collect(&exercise.folder.join("src"));
     };
-    let numbered = exercise.folder.file_name().unwrap_or_default();
+    match place(exercise, from, count) {
+        Some(place) => submission::collect(&place),
+        None => bail!("there is no {} in {}", exercise.source(), from.display()),
+    }
+}
+
+/// Where the source of an exercise is, if it is there.
+fn place(exercise: &Lesson, from: &Path, count: usize) -> Option<PathBuf> {
+    let numbered = exercise.folder.file_name()?;
     let mut places = vec![
         from.join("exercises").join(numbered).join("src"),
         from.join(numbered).join("src"),
@@ -134,13 +152,9 @@ fn hand_in(exercise: &Lesson, from: Option<&Path>, count: usize) -> Result<Files
     if count == 1 {
         places.extend([from.join("src"), from.to_owned()]);
     }
-    match places
-        .iter()
+    places
+        .into_iter()
         .find(|place| place.join("main.rs").symlink_metadata().is_ok())
-    {
-        Some(place) => submission::collect(place),
-        None => bail!("there is no {} in {}", exercise.source(), from.display()),
-    }
 }
 
 /// The test program of an exercise, and what it was before any submission ran.

@@ -86,6 +86,7 @@ pub fn start_afresh(exercise: &Lesson) -> Result<String> {
         }
         return Err(error).with_context(|| format!("cannot write {}", exercise.source()));
     }
+    Progress::update(&exercise.name, |reached| reached.last = 0)?;
     let afresh = format!("{} is as it was at the start", exercise.source());
     let kept = kept.strip_prefix(catalog::root()).unwrap_or(&kept);
     Ok(match there {

@@ -29,8 +29,11 @@ pub struct Reached {
     pub best: u32,
     /// How many there were to have.
     pub points: u32,
-    /// Whether every check has passed at once.
+    /// Whether every check has passed at once, in whichever check that was.
     pub passed: bool,
+    /// How many points the last check has given.
+    #[serde(default)]
+    pub last: u32,
     /// How many hints were looked at.
     pub hints: usize,
 }
@@ -96,6 +99,7 @@ impl Progress {
     pub fn reach(name: &str, report: &Report) -> Result<Reached> {
         Self::update(name, |reached| {
             reached.points = report.points();
+            reached.last = report.got();
             reached.best = reached.best.max(report.got());
             reached.passed |= report.checks.iter().all(harness::Judged::is_good);
         })
@@ -115,14 +119,20 @@ impl Progress {
         written.with_context(|| format!("cannot write {}", file.display()))
     }
 
-    /// A sign for how far the exercise is, its style, and its best score.
+    /// Whether the exercise passes as it was checked last.
+    pub fn passes(&self, name: &str) -> bool {
+        let reached = self.of(name);
+        reached.passed && reached.last == reached.points
+    }
+
+    /// A sign for how far the exercise is, its style, and what the last check gave.
     pub fn mark(&self, name: &str) -> ((char, Style), String) {
         let reached = self.of(name);
         let score = match reached.points {
             0 => String::new(),
-            points => format!("{}/{points}", reached.best),
+            points => format!("{}/{points}", reached.last),
         };
-        let mark = match (reached.passed, reached.best) {
+        let mark = match (self.passes(name), reached.best) {
             (true, _) => ('✓', AnsiColor::Green.on_default()),
             (false, 0) => ('·', Style::new().dimmed()),
             (false, _) => ('…', AnsiColor::Yellow.on_default()),

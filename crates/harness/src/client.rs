@@ -61,6 +61,8 @@ pub struct Client {
     received: usize,
     finished: bool,
     reset: bool,
+    /// When the last byte came.
+    heard: Instant,
 }
 
 /// Why a client was not let in.
@@ -146,6 +148,7 @@ impl Client {
             received: 0,
             finished: false,
             reset: false,
+            heard: Instant::now(),
         })
     }
 
@@ -361,7 +364,7 @@ impl Client {
     /// What a server may have missed when a client has finished sending and it does not end.
     fn finished_note(&self, goes_on: bool) -> Option<(&'static str, String)> {
         let note = "the client has finished sending: from now on a read returns 0 bytes. That is the end, not an \
-                    empty message";
+                    empty message: answer what is left, and close the connection";
         (self.finished && goes_on).then(|| ("note", note.to_owned()))
     }
 
@@ -397,9 +400,9 @@ impl Client {
         let offset = self.received;
         self.received += got.len();
         if !got.is_empty() {
-            self.record(What::Received {
-                bytes: Excerpt::of(&got),
-            });
+            let bytes = Excerpt::of(&got);
+            let recorder = &self.target.recorder;
+            recorder.client_at(self.heard, &self.name, What::Received { bytes });
         }
         if let Some(ending) = &ending {
             self.record_ending(ending);
@@ -489,7 +492,10 @@ impl Client {
             match self.stream.read(buffer) {
                 Ok(0) if self.reset => return Err(Ending::Reset),
                 Ok(0) => return Err(Ending::Closed),
-                Ok(count) => return Ok(count),
+                Ok(count) => {
+                    self.heard = Instant::now();
+                    return Ok(count);
+                }
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
                     _ if is_timeout(&error) && Instant::now() < deadline => {}

@@ -361,16 +361,21 @@ impl Recorder {
         match record.printed.last_mut() {
             Some(last) if last.what == what => last.again += 1,
             _ => {
-                let recorded = record.number(None, what);
+                let recorded = record.number(Instant::now(), None, what);
                 record.printed.push(recorded);
             }
         }
     }
 
-    /// Something a client did or saw.
+    /// Something a client does or sees now.
     pub fn client(&self, name: &str, what: What) {
+        self.client_at(Instant::now(), name, what);
+    }
+
+    /// Something a client saw then.
+    pub fn client_at(&self, at: Instant, name: &str, what: What) {
         let mut record = self.record();
-        let recorded = record.number(Some(name.to_owned()), what);
+        let recorded = record.number(at, Some(name.to_owned()), what);
         record.said.push(recorded);
     }
 
@@ -398,9 +403,9 @@ impl Recorder {
 }
 
 impl Record {
-    fn number(&mut self, client: Option<String>, what: What) -> Recorded {
+    fn number(&mut self, at: Instant, client: Option<String>, what: What) -> Recorded {
         self.count += 1;
-        let (number, at) = (self.count, Instant::now());
+        let number = self.count;
         if self.live {
             let ms = at.duration_since(self.zero).as_secs_f64() * 1e3;
             let event = Event {

@@ -367,8 +367,15 @@ impl Server {
 
     fn cannot_connect(&self, refusal: &Refusal) -> Failure {
         let address = self.address();
-        let expected = format!("a connection to {address}, where it said it listens");
-        Failure::new(expected, refusal.name())
+        let failure = |expected: String| Failure::new(expected, refusal.name());
+        match self.program.against {
+            Some(_) => failure(format!(
+                "a connection to {address}, where your server listens"
+            )),
+            None => failure(format!(
+                "a connection to {address}, where it said it listens"
+            )),
+        }
     }
 }
 
@@ -446,9 +453,17 @@ fn wait_until_ready(program: &Program, process: &Process, told: SocketAddr) -> S
         wrong = listens_elsewhere(told, address, Some(process.id));
         wrong.is_none().then_some(())
     });
-    match wrong {
-        Some(failure) => failure.raise(),
-        None => address,
+    let Some(failure) = wrong else {
+        return address;
+    };
+    match process.wait(Instant::now()) {
+        Some(ended) => Failure::new(
+            "a server that stays, once it has said where it listens",
+            ended.how(),
+        )
+        .entries(process.last_words().map(|words| ("stderr", words)))
+        .raise(),
+        None => failure.raise(),
     }
 }
 

@@ -427,6 +427,9 @@ impl Session {
 
     /// The title of the check that this one stands on, if that did not pass.
     fn blocked_by(&self, index: usize) -> Option<String> {
+        if self.suite.program.against.is_some() {
+            return None; // whoever asks for one check by hand wants to see that one
+        }
         let judged = self.judge(self.needs[index]?);
         (!judged.is_good()).then(|| judged.title.clone())
     }
@@ -477,6 +480,9 @@ impl Session {
         let mut command = command
             .replace("{check}", &check.name())
             .replace("{seed}", &self.seed.to_string());
+        if let Some(address) = self.suite.program.against {
+            command += &format!(" --against {address}");
+        }
         if let Some(Ok(server)) = self.suite.command_line.as_deref().map(shlex::try_quote) {
             command += &format!(" --server {server}");
         }

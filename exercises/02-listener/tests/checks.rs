@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         .check(
             Check::of_program("a restart has the same port at once", a_restart)
                 .points(3)
-                .teaches("Whoever closes a connection first keeps its port for a minute (TIME_WAIT; RFC 9293, section 3.6.1). SO_REUSEADDR lets the next server have it nevertheless."),
+                .teaches("Whoever closes a connection first keeps its port for a minute (TIME_WAIT; RFC 9293, section 3.6.1). SO_REUSEADDR, set before bind, lets the next server have it nevertheless."),
         )
         .check(
             Check::new("the server sleeps while nobody comes", Server::expect_asleep)

@@ -145,6 +145,10 @@ fn carriage_return(server: &Server) {
         .pause()
         .send("\n")
         .expect(format!("received: {word}\n"));
+    // Elsewhere it is a byte like any other.
+    let client = client
+        .send(format!("a\r{word}\r\n"))
+        .expect(format!("received: a\r{word}\n"));
     client.finish_sending().expect_end();
 }
 
@@ -168,7 +172,9 @@ fn too_long(server: &Server) {
         .collect();
     let client = server
         .connect_as("fits")
-        .send(format!("{line}\n"))
+        .send(format!("{line}\r"))
+        .pause()
+        .send("\n")
         .expect(format!("received: {line}\n"));
     client.finish_sending().expect_end();
     let client = server.connect_as("too long").send(format!("{line}x"));

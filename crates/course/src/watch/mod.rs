@@ -71,7 +71,7 @@ fn first_open() -> Result<Lesson> {
     let mut exercises = catalog::exercises()?;
     let open = exercises
         .iter()
-        .position(|exercise| !progress.of(&exercise.name).passed);
+        .position(|exercise| !progress.passes(&exercise.name));
     match exercises.is_empty() {
         true => bail!("there are no exercises"),
         false => Ok(exercises.remove(open.unwrap_or(exercises.len() - 1))),
@@ -303,12 +303,20 @@ impl Watch {
         Ok(here.unwrap_or_default())
     }
 
+    /// Turns to the next exercise that does not pass yet; after the last comes the first.
     fn next(&mut self) -> Result<()> {
-        match catalog::exercises()?.into_iter().nth(self.position()? + 1) {
+        let progress = Progress::load()?;
+        let mut exercises = catalog::exercises()?;
+        exercises.rotate_left(self.position()? + 1);
+        exercises.pop(); // this one
+        match exercises
+            .into_iter()
+            .find(|exercise| !progress.passes(&exercise.name))
+        {
             Some(next) => self.turn_to(next),
             None => self
                 .screen
-                .say("this is the last one; l lists them all".to_owned()),
+                .say("there is no other that does not pass; l lists them all".to_owned()),
         }
         Ok(())
     }

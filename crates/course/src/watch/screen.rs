@@ -43,7 +43,7 @@ impl Filter {
         let progress = Progress::load()?;
         let mut exercises = catalog::exercises()?;
         exercises.retain(|exercise| {
-            let passed = progress.of(&exercise.name).passed;
+            let passed = progress.passes(&exercise.name);
             self == Self::All || passed == (self == Self::Done)
         });
         Ok(exercises)
@@ -173,7 +173,7 @@ impl Screen {
         let exercises = catalog::exercises()?;
         let passed = exercises
             .iter()
-            .filter(|exercise| progress.of(&exercise.name).passed)
+            .filter(|exercise| progress.passes(&exercise.name))
             .count();
         let mut status = format!(
             " {} exercises   {}",
@@ -271,7 +271,7 @@ fn points(progress: &Progress, exercises: &[Lesson]) -> Result<String> {
     let mut got = 0;
     let mut points = 0;
     for exercise in exercises {
-        got += progress.of(&exercise.name).best;
+        got += progress.of(&exercise.name).last;
         points += exercise
             .points()?
             .iter()

@@ -2,6 +2,7 @@
 //!
 //! Caught by:
 //! - a-carriage-return-before-the-newline-is-not-part-of-the-line
+//! - a-line-of-1024-bytes-is-answered-a-longer-one-is-an-error
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

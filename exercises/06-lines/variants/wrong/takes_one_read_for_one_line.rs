@@ -4,6 +4,7 @@
 //! - a-carriage-return-before-the-newline-is-not-part-of-the-line
 //! - a-character-split-over-two-pieces-survives
 //! - a-last-line-without-a-newline-is-answered-too
+//! - a-line-of-1024-bytes-is-answered-a-longer-one-is-an-error
 //! - a-line-that-arrives-in-pieces-is-answered-once
 //! - half-a-line-waits-for-its-other-half
 //! - several-lines-in-one-piece-get-a-reply-each
