@@ -12,7 +12,7 @@ use rexpect::process::Signal;
 use rexpect::session::{Options, PtySession, spawn_with_options};
 
 /// The first run builds everything; after that, each wait is short.
-const PATIENCE: Option<u64> = Some(60_000);
+const PATIENCE: Option<u64> = Some(300_000);
 
 /// A checkout of its own, for its sources are changed. One test at a time has it.
 struct Checkout {
