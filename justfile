@@ -119,9 +119,14 @@ lint:
 verify *arguments:
     cargo course verify {{ arguments }}
 
+# Attack the grader with submissions that cheat, and drive the watch screen
+[group('check')]
+test-grader:
+    cargo test --package course --test cheats --test watch
+
 # Everything that must pass before a push
 [group('check')]
-ci: lint test (verify "--fresh")
+ci: lint test test-grader (verify "--fresh")
 
 # Repeat every test beside processes that burn every core
 [group('measure')]

@@ -6,6 +6,9 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use fd_lock::{RwLock, RwLockWriteGuard};
 use rexpect::process::Signal;
@@ -201,16 +204,20 @@ fn without_a_terminal_there_are_plain_lines() {
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let mut watch = watch.stderr(Stdio::null()).spawn().expect("it starts");
-    let mut lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
-    let mut until = |end: &str| {
+    let lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
+    let (tell, said) = channel();
+    thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .try_for_each(|line| tell.send(line))
+    });
+    let until = |end: &str| {
         let mut text = String::new();
-        for line in lines.by_ref() {
-            text += &(line.expect("text") + "\n");
-            if text.contains(end) {
-                return text;
-            }
+        while !text.contains(end) {
+            let line = said.recv_timeout(Duration::from_secs(300));
+            text += &(line.unwrap_or_else(|_| panic!("no {end:?}:\n{text}")) + "\n");
         }
-        panic!("it ended:\n{text}");
+        text
     };
     let text = until("as expected for a fresh start");
     assert!(

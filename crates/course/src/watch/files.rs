@@ -63,7 +63,11 @@ fn watcher<W: Watcher + 'static>(
     tell: impl notify::EventHandler,
     folder: &Path,
 ) -> notify::Result<Box<dyn Watcher>> {
-    let mut watcher = W::new(tell, Config::default().with_poll_interval(LOOK_EVERY))?;
+    // Times of files are compared by the second, and two saves may fall into one: compare what is in them.
+    let config = Config::default()
+        .with_poll_interval(LOOK_EVERY)
+        .with_compare_contents(true);
+    let mut watcher = W::new(tell, config)?;
     watcher.watch(folder, RecursiveMode::Recursive)?;
     Ok(Box::new(watcher))
 }
