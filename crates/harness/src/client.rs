@@ -443,11 +443,16 @@ impl Client {
     /// Reads what else the server has to say now, and whether it ends the connection with that.
     fn read_afterthoughts(&mut self, wrong: &mut Vec<u8>) -> Option<Ending> {
         let mut buffer = [0; AFTERTHOUGHTS];
+        let started = Instant::now();
         while wrong.len() < AFTERTHOUGHTS {
+            // It has read everything and waits for more: what it had to say is here, or on the way.
+            let unread = kernel::unread(self.address, self.target.address);
+            let settled = unread.unwrap_or(0) == 0 && self.target.asleep();
             match self.read_unrecorded(&mut buffer, AFTERTHOUGHT) {
                 Ok(count) => wrong.extend_from_slice(&buffer[..count]),
-                Err(Ending::Silent) if self.target.asleep() => return None,
-                Err(Ending::Silent) if Instant::now() < self.target.give_up => {}
+                Err(Ending::Silent) if settled => return None,
+                Err(Ending::Silent) if started.elapsed() > PATIENCE => return None,
+                Err(Ending::Silent) => {}
                 Err(ending) => return Some(ending),
             }
         }
