@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use harness::{Judged, Report, Verdict};
+use harness::{Judged, Report, Verdict, check_name};
 
 use crate::progress::Progress;
 use crate::suite::Suite;
@@ -136,14 +136,6 @@ impl Ready {
     pub fn suite(&self, exercise: &Lesson) -> Suite {
         Suite::new(&self.suite, &exercise.folder)
     }
-}
-
-/// A check may be called by its title: `a line in pieces` is `a-line-in-pieces`.
-pub fn check_name(words: &str) -> String {
-    let words = words
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
 }
 
 /// Whether the learner has not begun yet.

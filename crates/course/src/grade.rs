@@ -12,8 +12,8 @@ use serde::Serialize;
 use crate::bar::Bar;
 use crate::formats::Format;
 use crate::stage::{self, Files, Source};
+use crate::submission;
 use crate::suite::{self, Suite};
-use crate::{check, submission};
 use tour::Outcome;
 use tour::catalog::{self, Lesson};
 
@@ -222,7 +222,7 @@ fn without_verdict(exercise: &Lesson, verdict: Verdict, why: &anyhow::Error) -> 
                 ),
                 (_, verdict) => (verdict, String::new()),
             };
-            let name = check::check_name(&title);
+            let name = harness::check_name(&title);
             GradedCheck {
                 name,
                 title,

@@ -134,7 +134,7 @@ pub fn solution(name: &str, force: bool) -> Outcome {
 pub fn replay(name: &str, wanted: &str, against: Option<&str>, seed: Option<u64>) -> Outcome {
     let exercise = catalog::exercise(name)?;
     let suite = crate::suite::programs(std::slice::from_ref(&exercise))?.remove(0)?;
-    let mut arguments = vec!["--show".to_owned(), check::check_name(wanted)];
+    let mut arguments = vec!["--show".to_owned(), harness::check_name(wanted)];
     arguments.extend(
         against
             .into_iter()

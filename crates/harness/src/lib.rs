@@ -64,4 +64,4 @@ pub use program::{Finished, Program};
 pub use report::{Judged, Report, Verdict};
 pub use rude::{addresses, rude_clients, sends_everything_back};
 pub use server::Server;
-pub use suite::{Check, Suite};
+pub use suite::{Check, Suite, check_name};

@@ -114,12 +114,16 @@ impl Check {
 
     /// The title as one word: `a-line-in-pieces-is-answered-once`.
     pub fn name(&self) -> String {
-        let words = self
-            .title
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty());
-        words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
+        check_name(&self.title)
     }
+}
+
+/// A title as the name of its check. A name stays as it is.
+pub fn check_name(title: &str) -> String {
+    let words = title
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
 }
 
 /// The checks of one program, in the order in which a learner should meet them.
