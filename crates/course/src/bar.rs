@@ -1,6 +1,6 @@
 //! A progress bar: one line of a terminal, gone when it is done.
 
-use std::io::{self, IsTerminal, Write};
+use tour::build::Line;
 
 /// How wide the bar itself is.
 const WIDTH: usize = 20;
@@ -9,7 +9,7 @@ const WIDTH: usize = 20;
 pub struct Bar {
     done: usize,
     count: usize,
-    terminal: bool,
+    line: Line,
 }
 
 impl Bar {
@@ -17,32 +17,19 @@ impl Bar {
         Self {
             done: 0,
             count,
-            terminal: io::stderr().is_terminal(),
+            line: Line::start(true),
         }
     }
 
     /// Says what is being done.
     pub fn show(&self, text: &str) {
-        self.write(&format!("{} {text}", render(self.done, self.count)));
+        self.line
+            .show(&format!("{} {text}", render(self.done, self.count)));
     }
 
     /// One step is done.
     pub fn step(&mut self) {
         self.done += 1;
-    }
-
-    fn write(&self, text: &str) {
-        if self.terminal {
-            let mut stderr = io::stderr().lock();
-            // Back to the start of the line, and clear it (ECMA-48, section 8.3.41). Progress is no loss.
-            let _ = write!(stderr, "\r\x1b[K{text}").and_then(|()| stderr.flush());
-        }
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.write("");
     }
 }
 

@@ -229,31 +229,40 @@ fn read_messages(stdout: ChildStdout, progress: bool) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// A line on a terminal that says how far the build is, and is gone when it is done.
+/// How far a build is.
 struct Progress {
     count: u32,
-    terminal: bool,
+    line: Line,
 }
 
 impl Progress {
     fn start(wanted: bool) -> Self {
-        let progress = Self {
-            count: 0,
-            terminal: wanted && io::stderr().is_terminal(),
-        };
-        progress.write("building ...");
-        progress
+        let line = Line::start(wanted);
+        line.show("building ...");
+        Self { count: 0, line }
     }
 
     fn show(&mut self, name: &str) {
         self.count += 1;
-        self.write(&format!(
-            "building: {} done, the last was {name}",
-            self.count
-        ));
+        let text = format!("building: {} done, the last was {name}", self.count);
+        self.line.show(&text);
+    }
+}
+
+/// A line on standard error, if that is a terminal, which is written over and over, and gone at the end.
+pub struct Line {
+    terminal: bool,
+}
+
+impl Line {
+    /// A line that shows nothing yet, and never does if it is not wanted.
+    pub fn start(wanted: bool) -> Self {
+        let terminal = wanted && io::stderr().is_terminal();
+        Self { terminal }
     }
 
-    fn write(&self, text: &str) {
+    /// Writes it anew.
+    pub fn show(&self, text: &str) {
         if self.terminal {
             let mut stderr = io::stderr().lock();
             // Back to the start of the line, and clear it (ECMA-48, section 8.3.41). Progress is no loss.
@@ -262,8 +271,8 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Line {
     fn drop(&mut self) {
-        self.write("");
+        self.show("");
     }
 }
