@@ -11,7 +11,7 @@ use socket2::SockRef;
 use crate::bytes::{Difference, Excerpt, count};
 use crate::conversation::{Recorder, What};
 use crate::failure::{Failure, cannot_judge};
-use crate::kernel;
+use crate::kernel::{self, Arrived};
 use crate::program::CHECK;
 
 /// A client waits this long for the next byte, and for room to send one.
@@ -57,6 +57,8 @@ pub struct Client {
     stream: TcpStream,
     address: SocketAddr,
     target: Target,
+    /// How many bytes were sent to the server.
+    sent: u64,
     /// How many bytes the server has sent.
     received: usize,
     finished: bool,
@@ -145,6 +147,7 @@ impl Client {
             stream,
             address,
             target,
+            sent: 0,
             received: 0,
             finished: false,
             reset: false,
@@ -175,6 +178,7 @@ impl Client {
                 cannot_send(&error, bytes.len()).raise();
             }
         }
+        self.sent += bytes.len() as u64;
         self
     }
 
@@ -222,6 +226,7 @@ impl Client {
         if let Ok(Err(error)) = sent {
             cannot_send(&error, bytes.len()).raise();
         }
+        self.sent += bytes.len() as u64;
         self
     }
 
@@ -247,6 +252,7 @@ impl Client {
             }
         }
         let _ = self.stream.set_write_timeout(Some(PATIENCE));
+        self.sent += sent as u64;
         self.record(What::Sent {
             bytes: Excerpt {
                 length: sent,
@@ -269,14 +275,21 @@ impl Client {
     ///
     /// Waits 2 s at most for a server that does not read, and 20 ms where the system does not tell.
     pub fn pause(self) -> Self {
-        let (client, server) = (self.address, self.target.address);
-        match kernel::unread(client, server) {
-            Some(_) => wait_for(PATIENCE, || {
-                kernel::unread(client, server).is_none_or(|unread| unread == 0)
-            }),
+        match self.arrived() {
+            Some(_) => wait_for(PATIENCE, || self.is_read()),
             None => wait_for(PAUSE, || false),
         }
         self
+    }
+
+    fn arrived(&self) -> Option<Arrived> {
+        kernel::arrived(self.address, self.target.address)
+    }
+
+    /// Whether the server has read all that was sent, as far as the system tells.
+    fn is_read(&self) -> bool {
+        let is_read = |arrived: Arrived| arrived.all >= self.sent && arrived.unread == 0;
+        self.arrived().is_none_or(is_read)
     }
 
     /// Says that nothing more will be sent, and goes on reading (a half-close, shutdown(2)).
@@ -380,7 +393,8 @@ impl Client {
     pub fn reset(self) {
         let (client, server) = (self.address, self.target.address);
         wait_for(PATIENCE, || {
-            kernel::on_the_way(client, server).is_none_or(|bytes| bytes == 0)
+            let has_all = |arrived: Arrived| arrived.all >= self.sent;
+            self.arrived().is_none_or(has_all)
         });
         self.record(What::Reset);
         if let Err(error) = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)) {
@@ -446,8 +460,7 @@ impl Client {
         let started = Instant::now();
         while wrong.len() < AFTERTHOUGHTS {
             // It has read everything and waits for more: what it had to say is here, or on the way.
-            let unread = kernel::unread(self.address, self.target.address);
-            let settled = unread.unwrap_or(0) == 0 && self.target.asleep();
+            let settled = self.is_read() && self.target.asleep();
             match self.read_unrecorded(&mut buffer, AFTERTHOUGHT) {
                 Ok(count) => wrong.extend_from_slice(&buffer[..count]),
                 Err(Ending::Silent) if settled => return None,

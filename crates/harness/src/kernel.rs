@@ -6,19 +6,25 @@
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 
+/// What a server's kernel has of a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Arrived {
+    /// All bytes that have arrived so far.
+    pub all: u64,
+    /// Those of them that the server has not read.
+    pub unread: u32,
+}
+
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
+    use super::Arrived;
     use std::net::SocketAddr;
 
     pub fn listeners(_group: u32) -> Option<Vec<SocketAddr>> {
         None
     }
 
-    pub fn unread(_client: SocketAddr, _server: SocketAddr) -> Option<u32> {
-        None
-    }
-
-    pub fn on_the_way(_client: SocketAddr, _server: SocketAddr) -> Option<u32> {
+    pub fn arrived(_client: SocketAddr, _server: SocketAddr) -> Option<Arrived> {
         None
     }
 
@@ -44,6 +50,7 @@ pub(crate) use elsewhere::*;
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use super::Arrived;
     use std::collections::{BTreeSet, HashSet};
     use std::fs;
     use std::io::{Read, Write};
@@ -82,22 +89,24 @@ mod linux {
         Some(Vec::new())
     }
 
-    /// How many bytes from `client` have not been read by `server`, those on the way included.
-    pub fn unread(client: SocketAddr, server: SocketAddr) -> Option<u32> {
-        Some(end(client, server)?.to_send + end(server, client)?.received)
+    /// What has arrived of all that `client` sent. What it has in its own queue says nothing of that:
+    /// bytes stay there until they are acknowledged, which takes up to 40 ms (RFC 9293, section 3.8.6.3).
+    pub fn arrived(client: SocketAddr, server: SocketAddr) -> Option<Arrived> {
+        let end = end(server, client)?;
+        Some(Arrived {
+            all: end.received_ever.unwrap_or(0), // it is not let in yet
+            unread: end.received,
+        })
     }
 
     /// One end of a connection, if it is one.
     fn end(local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
         let family = if local.is_ipv4() { INET } else { INET6 };
         let sockets = ask(family, TCP, &Query::Connection { local, remote })?;
-        let same = |socket: &Socket| (socket.local, socket.remote) == (local, remote);
+        let same = |socket: &Socket| {
+            (socket.local, socket.remote) == (local, remote) && socket.state != TIME_WAIT
+        };
         sockets.into_iter().find(same)
-    }
-
-    /// How many bytes from `client` have not reached the server's kernel.
-    pub fn on_the_way(client: SocketAddr, server: SocketAddr) -> Option<u32> {
-        Some(end(client, server)?.to_send)
     }
 
     /// Whether the server's kernel knows that `client` has reset the connection.
@@ -173,6 +182,11 @@ mod linux {
     /// A TCP socket that listens; a UDP socket that takes datagrams from anybody.
     const LISTEN: u8 = 10;
     const UNCONNECTED: u8 = 7;
+    /// What is left of a connection when it is over.
+    const TIME_WAIT: u8 = 6;
+    /// The attribute that is a struct tcp_info, and the bit that asks for it.
+    const INFO: u16 = 2;
+    const WITH_INFO: u8 = 1 << (INFO - 1);
 
     enum Query {
         State(u8),
@@ -184,12 +198,13 @@ mod linux {
 
     /// One socket of this machine.
     struct Socket {
+        state: u8,
         local: SocketAddr,
         remote: SocketAddr,
         /// Bytes that the program has not read.
         received: u32,
-        /// Bytes that the other side has not acknowledged.
-        to_send: u32,
+        /// Bytes of a connection, those that were read included.
+        received_ever: Option<u64>,
         inode: u32,
     }
 
@@ -237,7 +252,12 @@ mod linux {
         ];
         let (interface, cookie) = ([0; 4], [0xff; 8]);
         let id = [&id.concat()[..], &interface, &cookie].concat();
-        let body = [&[family, protocol, 0, 0][..], &states.to_ne_bytes(), &id].concat();
+        let body = [
+            &[family, protocol, WITH_INFO, 0][..],
+            &states.to_ne_bytes(),
+            &id,
+        ]
+        .concat();
         let length = 16 + u32::try_from(body.len()).unwrap_or_default();
         let header = [
             &length.to_ne_bytes()[..],
@@ -258,9 +278,10 @@ mod linux {
         octets
     }
 
-    /// A header and a struct inet_diag_msg: family, state, timer, retransmits, ports, addresses, ...
+    /// A header, a struct inet_diag_msg (family, state, timer, retransmits, ports, addresses, ...), and
+    /// attributes.
     fn socket(message: &[u8]) -> Option<Socket> {
-        let body = message.get(16..16 + 72)?;
+        let (body, attributes) = message.get(16..)?.split_at_checked(72)?;
         let address = |port: usize, ip: usize| {
             let octets = <[u8; 16]>::try_from(&body[ip..ip + 16]).ok()?;
             let ip: IpAddr = match body[0] {
@@ -272,12 +293,27 @@ mod linux {
             Some(SocketAddr::new(ip.to_canonical(), port))
         };
         Some(Socket {
+            state: body[1],
             local: address(4, 8)?,
             remote: address(6, 24)?,
             received: number(body, 56)?,
-            to_send: number(body, 60)?,
+            received_ever: received_ever(attributes),
             inode: number(body, 68)?,
         })
+    }
+
+    /// `tcpi_bytes_received` of the attribute that is a struct tcp_info, if there is one.
+    fn received_ever(mut attributes: &[u8]) -> Option<u64> {
+        loop {
+            let header = number(attributes, 0)?.to_ne_bytes();
+            let length = u16::from_ne_bytes([header[0], header[1]]);
+            let (attribute, _) = attributes.split_at_checked(usize::from(length).max(4))?;
+            if header[2..] == INFO.to_ne_bytes() {
+                let bytes = attribute.get(4 + 128..)?.first_chunk()?;
+                return Some(u64::from_ne_bytes(*bytes));
+            }
+            attributes = attributes.get(attribute.len().next_multiple_of(4)..)?;
+        }
     }
 
     fn number(bytes: &[u8], at: usize) -> Option<u32> {
@@ -304,17 +340,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_is_unread_until_it_is_read() {
+    fn what_has_arrived_is_unread_until_it_is_read() {
         for bind in ["127.0.0.1:0", "[::1]:0"] {
             let listener = TcpListener::bind(bind).expect("a free port");
             let server = listener.local_addr().expect("it is bound");
             let mut stream = TcpStream::connect(server).expect("it listens");
             let client = stream.local_addr().expect("it is bound");
             stream.write_all(b"hello").expect("it is taken");
-            assert_eq!(unread(client, server), Some(5));
             let (mut accepted, _) = listener.accept().expect("a client");
-            accepted.read_exact(&mut [0; 3]).expect("it was sent");
-            assert_eq!(unread(client, server), Some(2));
+            for (count, unread) in [(3, 2), (2, 0)] {
+                accepted
+                    .read_exact(&mut [0; 3][..count])
+                    .expect("it was sent");
+                assert_eq!(arrived(client, server), Some(Arrived { all: 5, unread }));
+            }
         }
     }
 }
