@@ -15,7 +15,7 @@ use crate::kernel::{self, Arrived};
 use crate::program::CHECK;
 
 /// A client waits this long for the next byte, and for room to send one.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// A server that works, and does not wait for anything, may take this long for the next byte.
 pub(crate) const BUSY: Duration = Duration::from_secs(15);
 /// How long [`Client::expect_silence`] listens.

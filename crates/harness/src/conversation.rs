@@ -106,6 +106,8 @@ pub enum What {
         /// Its exit status or signal.
         how: String,
     },
+    /// The harness ended the program's standard input.
+    InputEnded,
     /// The harness asked the server to end.
     AskedToEnd,
     /// The harness stopped the clock for the server: nothing it does happens until it is thawed.
@@ -218,6 +220,7 @@ impl What {
             Self::Ended { how } => format!("{dim}({how}){dim:#}"),
             Self::Frozen => format!("{dim}(frozen: SIGSTOP){dim:#}"),
             Self::Thawed => format!("{dim}(goes on: SIGCONT){dim:#}"),
+            Self::InputEnded => format!("{dim}(its standard input ends){dim:#}"),
             Self::AskedToEnd => format!("{dim}(asked to end: SIGTERM){dim:#}"),
             Self::Stopped => format!("{dim}(stopped by the harness){dim:#}"),
             Self::Omitted { events } => {

@@ -18,6 +18,7 @@ pub(crate) struct Arrived {
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
     use super::Arrived;
+    use std::io;
     use std::net::SocketAddr;
 
     pub fn listeners(_group: u32) -> Option<Vec<SocketAddr>> {
@@ -44,6 +45,10 @@ mod elsewhere {
     pub fn descriptors(_process: u32) -> Option<usize> {
         None
     }
+
+    pub fn open_socket(_group: u32, _descriptor: i32) -> io::Result<Option<socket2::Socket>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::*;
@@ -53,10 +58,13 @@ mod linux {
     use super::Arrived;
     use std::collections::{BTreeSet, HashSet};
     use std::fs;
-    use std::io::{Read, Write};
+    use std::io::{self, Read, Write};
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
     use std::path::PathBuf;
     use std::time::Duration;
+
+    use rustix::io::Errno;
+    use rustix::process::Pid;
 
     /// The addresses on which any process of the group listens, in order: those of TCP, or if there are
     /// none, those where it receives datagrams. `None` if the kernel does not say.
@@ -135,6 +143,29 @@ mod linux {
     /// How many descriptors a process has open.
     pub fn descriptors(process: u32) -> Option<usize> {
         Some(fs::read_dir(format!("/proc/{process}/fd")).ok()?.count())
+    }
+
+    /// A copy of the socket that a process of the group calls by this number (pidfd_getfd(2)): it can be
+    /// asked what it is. `None` if it is no socket, or closed. The error says why nobody may look.
+    pub fn open_socket(group: u32, descriptor: i32) -> io::Result<Option<socket2::Socket>> {
+        // Nearly always the leader holds it, as above.
+        let held = copy(group, descriptor).or_else(|error| {
+            let mut others = members(group).filter_map(|process| copy(process, descriptor).ok());
+            others.next().ok_or(error)
+        });
+        match held {
+            Ok(socket) => Ok(socket.r#type().is_ok().then_some(socket)),
+            Err(error) if error.raw_os_error() == Some(Errno::BADF.raw_os_error()) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn copy(process: u32, descriptor: i32) -> io::Result<socket2::Socket> {
+        use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+        let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+        let process = process.ok_or(io::ErrorKind::InvalidInput)?;
+        let process = pidfd_open(process, PidfdFlags::empty())?;
+        Ok(pidfd_getfd(process, descriptor, PidfdGetfdFlags::empty())?.into())
     }
 
     /// The process group of a process.

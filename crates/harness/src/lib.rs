@@ -60,7 +60,7 @@ pub use client::{Client, splits};
 pub use conversation::{Conversation, Event, What};
 pub use failure::{Failure, cannot_judge, skip};
 pub use peer::Peer;
-pub use program::{Finished, Program};
+pub use program::{Finished, Held, Program};
 pub use report::{Judged, Report, Verdict};
 pub use rude::{addresses, rude_clients, sends_everything_back};
 pub use server::Server;

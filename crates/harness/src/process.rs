@@ -5,17 +5,28 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bytes::escape_controls;
+use crate::client::{BUSY, PATIENCE};
 use crate::conversation::{Recorder, What};
 use crate::failure::cannot_judge;
 use crate::group::Group;
-use crate::output::{Output, Stream};
+use crate::kernel;
+use crate::output::{Lines, Output, Stream};
 
 /// How often a wait looks whether the process has ended; output wakes it sooner.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// What a program has printed arrives within this time of its end.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
+/// A program that dies has closed its connections this long before it has ended, at most.
+pub(crate) const DYING: Duration = Duration::from_millis(250);
 /// How long a killed group may take to be gone and let go of its output.
 const LAST_BREATH: Duration = Duration::from_millis(500);
+
+/// What a program finds on its standard input: nothing comes, and it ends at once or when it is told to.
+#[derive(Clone, Copy)]
+pub(crate) enum Input {
+    Ended,
+    Open,
+}
 
 /// A started program. When it is dropped its whole group is gone, children included.
 pub(crate) struct Process {
@@ -28,14 +39,17 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `words`, a program and its arguments.
-    pub fn start(words: &[String], recorder: &Recorder) -> Self {
+    pub fn start(words: &[String], input: Input, recorder: &Recorder) -> Self {
         let Some((program, arguments)) = words.split_first() else {
             cannot_judge("there is no program to start");
         };
         let mut command = Command::new(program);
         command
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(match input {
+                Input::Ended => Stdio::null(),
+                Input::Open => Stdio::piped(),
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command.env("RUST_BACKTRACE", "0"); // it would bury the message that a learner should read
@@ -72,12 +86,42 @@ impl Process {
         Some(Ended { status, after })
     }
 
+    /// Ends its standard input, and says so in the conversation.
+    pub fn end_input(&self) {
+        if self.group().child().stdin.take().is_some() {
+            self.recorder.server(What::InputEnded);
+        }
+    }
+
     /// Waits for the program to end by itself, and for its last words.
     pub fn wait(&self, deadline: Instant) -> Option<Ended> {
         let ended = self.output.wait(deadline, TICK, |_| self.ended())?;
         self.wait_for_output(Instant::now() + LAST_WORDS);
         self.recorder.server(What::Ended { how: ended.how() });
         Some(ended)
+    }
+
+    /// Waits until what it has printed is what `found` looks for: 2 s, and longer for as long as it works,
+    /// for it may be on a busy machine.
+    pub fn wait_patiently<T>(&self, mut found: impl FnMut(&mut Lines) -> Option<T>) -> Option<T> {
+        let started = Instant::now();
+        loop {
+            let some = self
+                .output
+                .wait(Instant::now() + PATIENCE, TICK, &mut found);
+            let asleep = kernel::asleep(self.id).unwrap_or(true);
+            if some.is_some() || asleep || started.elapsed() > BUSY {
+                return some;
+            }
+        }
+    }
+
+    /// Gives a program that is about to die the time to do so: it is not asleep.
+    pub fn settle(&self) {
+        self.output.wait(Instant::now() + DYING, TICK, |_| {
+            let asleep = kernel::asleep(self.id).unwrap_or(false);
+            (asleep || self.ended().is_some()).then_some(())
+        });
     }
 
     /// Waits until all that was printed has been read, its children's words included.

@@ -5,10 +5,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use socket2::Socket;
+
 use crate::conversation::{Recorder, What};
 use crate::failure::{Failure, skip};
+use crate::kernel;
 use crate::output::Stream;
-use crate::process::{Ended, Process};
+use crate::process::{Ended, Input, Process};
 use crate::server::Server;
 
 /// How long a program that is to end by itself may run.
@@ -119,24 +122,33 @@ impl Program {
             .iter()
             .map(|argument| argument.as_ref().to_owned())
             .collect();
-        let process = self.spawn(address, &arguments);
+        let process = self.spawn(address, &arguments, Input::Ended);
         let Some(ended) = process.wait(Instant::now() + RUN) else {
             let got = format!("still running after {} s", RUN.as_secs());
             Failure::new("a program that ends by itself", got).raise();
         };
-        let mut lines = process.output.lines();
-        let stdout = lines.stream(Stream::Stdout).text();
-        let stderr = lines.stream(Stream::Stderr).text();
-        drop(lines);
-        Finished {
-            ended,
-            stdout,
-            stderr,
-            last_words: process.last_words().unwrap_or_default(),
-        }
+        Finished::of(&process, ended)
     }
 
-    pub(crate) fn spawn(&self, address: &str, arguments: &[String]) -> Process {
+    /// Starts a program that stays until its standard input ends, and waits until it has printed so many
+    /// lines, or waits for something else, or has ended.
+    #[track_caller]
+    pub fn hold<S: AsRef<str>>(&self, arguments: &[S], lines: usize) -> Held {
+        let arguments: Vec<String> = arguments
+            .iter()
+            .map(|argument| argument.as_ref().to_owned())
+            .collect();
+        let process = self.spawn("", &arguments, Input::Open);
+        process.wait_patiently(|printed| {
+            let text = printed.stream(Stream::Stdout).text();
+            let enough = text.matches('\n').count() >= lines;
+            (enough || process.ended().is_some()).then_some(())
+        });
+        process.settle();
+        Held { process }
+    }
+
+    pub(crate) fn spawn(&self, address: &str, arguments: &[String], input: Input) -> Process {
         if self.against.is_some() {
             skip("it starts the program itself, and here one is running already");
         }
@@ -158,7 +170,7 @@ impl Program {
         let shown = words[hidden..].iter().map(|word| file_name(word));
         let command = shlex::try_join([name].into_iter().chain(shown)).unwrap_or_default();
         self.recorder.server(What::Started { command });
-        Process::start(&words, &self.recorder)
+        Process::start(&words, input, &self.recorder)
     }
 }
 
@@ -181,6 +193,57 @@ fn file_name(word: &str) -> &str {
         .unwrap_or(name)
 }
 
+/// A program that stays until its standard input ends, so that others can look at what it has opened.
+#[must_use = "end its input, and look at how it ended: release"]
+pub struct Held {
+    process: Process,
+}
+
+impl Held {
+    /// What it has printed on standard output so far.
+    pub fn stdout(&self) -> String {
+        self.process.output.lines().stream(Stream::Stdout).text()
+    }
+
+    /// The socket that the program calls by this number, to be asked what it is (`pidfd_getfd(2)`).
+    /// `None` if the system lets nobody look, or the program has ended.
+    ///
+    /// Fails the check if it has no such socket open.
+    #[track_caller]
+    pub fn socket(&self, descriptor: i32) -> Option<Socket> {
+        match kernel::open_socket(self.process.id, descriptor) {
+            Ok(Some(socket)) => Some(socket),
+            Err(_) => None,
+            Ok(None) => {
+                let expected = format!("descriptor {descriptor} to be an open socket");
+                Failure::new(expected, "it is none: closed again, or never open").raise()
+            }
+        }
+    }
+
+    /// Ends its standard input, and waits for its end.
+    ///
+    /// Fails the check if it had ended before with exit status 0, or does not end now.
+    #[track_caller]
+    pub fn release(self) -> Finished {
+        let early = self.process.wait(Instant::now());
+        if let Some(ended) = early {
+            if ended.status.success() {
+                let got = format!("its end while its standard input was open: {}", ended.how());
+                Failure::new("a program that stays until its standard input ends", got).raise();
+            }
+            return Finished::of(&self.process, ended);
+        }
+        self.process.end_input();
+        let ended = self.process.wait_patiently(|_| self.process.ended());
+        let Some(ended) = ended.and_then(|_| self.process.wait(Instant::now())) else {
+            let expected = "a program that ends when its standard input ends";
+            Failure::new(expected, "still running, 2 s after that").raise();
+        };
+        Finished::of(&self.process, ended)
+    }
+}
+
 /// A program that has ended, and what it said.
 #[derive(Clone)]
 #[must_use = "look at how it ended: expect_status, stdout"]
@@ -192,6 +255,19 @@ pub struct Finished {
 }
 
 impl Finished {
+    fn of(process: &Process, ended: Ended) -> Self {
+        let mut lines = process.output.lines();
+        let stdout = lines.stream(Stream::Stdout).text();
+        let stderr = lines.stream(Stream::Stderr).text();
+        drop(lines);
+        Self {
+            ended,
+            stdout,
+            stderr,
+            last_words: process.last_words().unwrap_or_default(),
+        }
+    }
+
     /// Fails unless the exit status is `expected`.
     #[track_caller]
     pub fn expect_status(self, expected: i32) -> Self {

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::bytes::escape_controls;
-use crate::client::{BUSY, Client, Refusal, Target};
+use crate::client::{Client, Refusal, Target};
 use crate::conversation::{Conversation, What, shorten};
 use crate::failure::{Failure, skip};
 use crate::kernel;
 use crate::output::{Lines, READY, Stream};
 use crate::peer::Peer;
-use crate::process::{LAST_WORDS, Process, TICK};
+use crate::process::{DYING, Input, LAST_WORDS, Process, TICK};
 use crate::program::Program;
 
 /// A server says within this time that it is ready.
@@ -26,8 +26,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const CONNECT_WITHIN: Duration = Duration::from_secs(if cfg!(windows) { 5 } else { 2 });
 /// This many of the lines that were not the right one are shown.
 const PASSED: usize = 5;
-/// A program that dies has closed its connections this long before it has ended, at most.
-const DYING: Duration = Duration::from_millis(250);
 /// A program that may print no ready line is taken as ready when it has listened for this long.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -48,7 +46,7 @@ impl Server {
         let (process, address) = match program.against {
             Some(address) => (None, address),
             None => {
-                let process = program.spawn(&told.to_string(), &arguments);
+                let process = program.spawn(&told.to_string(), &arguments, Input::Ended);
                 let address = wait_until_ready(&program, &process, told);
                 (Some(process), address)
             }
@@ -140,22 +138,14 @@ impl Server {
             skip("only a server that the harness has started can be heard");
         };
         let mut passed = VecDeque::new();
-        let started = Instant::now();
-        let found = loop {
-            let deadline = Instant::now() + ANSWER_WITHIN;
-            let found = process.output.wait(deadline, TICK, |lines| {
-                next_lines(lines).find_map(|line| {
-                    let found = line == expected;
-                    passed.push_back(line);
-                    passed.drain(..passed.len().saturating_sub(PASSED));
-                    found.then_some(())
-                })
-            });
-            let asleep = kernel::asleep(process.id).unwrap_or(true);
-            if found.is_some() || asleep || started.elapsed() > BUSY {
-                break found;
-            }
-        };
+        let found = process.wait_patiently(|lines| {
+            next_lines(lines).find_map(|line| {
+                let found = line == expected;
+                passed.push_back(line);
+                passed.drain(..passed.len().saturating_sub(PASSED));
+                found.then_some(())
+            })
+        });
         if found.is_none() {
             let got: Vec<String> = passed
                 .iter()
@@ -190,7 +180,7 @@ impl Server {
         let Some(process) = process.as_ref() else {
             return;
         };
-        settle(process);
+        process.settle();
         if process.ended().is_some() {
             Failure::new("a server that goes on serving", "one that has ended").raise();
         }
@@ -206,7 +196,7 @@ impl Server {
         {
             let process = self.process().take();
             let Some(process) = process else { return };
-            settle(&process);
+            process.settle();
             if let Some(ended) = process.wait(Instant::now()) {
                 Failure::new("a server that runs until it is asked to end", ended.how())
                     .entries(process.last_words().map(|words| ("stderr", words)))
@@ -313,7 +303,9 @@ impl Server {
         }
         self.stop();
         let told = self.address();
-        let process = self.program.spawn(&told.to_string(), &self.arguments);
+        let process = self
+            .program
+            .spawn(&told.to_string(), &self.arguments, Input::Ended);
         let address = wait_until_ready(&self.program, &process, told);
         *self.process() = Some(process);
         *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
@@ -377,14 +369,6 @@ impl Server {
             )),
         }
     }
-}
-
-/// Gives a program that is about to die the time to do so: it is not asleep.
-fn settle(process: &Process) {
-    process.output.wait(Instant::now() + DYING, TICK, |_| {
-        let asleep = kernel::asleep(process.id).unwrap_or(true);
-        (asleep || process.ended().is_some()).then_some(())
-    });
 }
 
 fn list(addresses: &[SocketAddr]) -> String {

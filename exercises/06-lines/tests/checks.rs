@@ -144,6 +144,7 @@ fn carriage_return(server: &Server) {
         .send(format!("{word}\r"))
         .pause()
         .send("\n")
+        .pause()
         .expect(format!("received: {word}\n"));
     // Elsewhere it is a byte like any other.
     let client = client
