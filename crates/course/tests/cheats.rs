@@ -21,9 +21,13 @@ fn folder(name: &str) -> PathBuf {
 
 /// What the checks of `lines` are worth of what is handed in, and all that is said of it.
 fn grade(folder: &Path) -> (u64, String) {
+    grade_as("lines", folder)
+}
+
+fn grade_as(exercise: &str, folder: &Path) -> (u64, String) {
     let mut course = Command::new(env!("CARGO_BIN_EXE_course"));
     course
-        .args(["grade", "lines", "--format", "json", "--from"])
+        .args(["grade", exercise, "--format", "json", "--from"])
         .arg(folder);
     let output = course
         .timeout(Duration::from_secs(300))
@@ -92,6 +96,21 @@ fn what_is_written_over_the_report_is_written_over() {
             let _ = fs::write(format!(\"/proc/self/fd/{number}\"), forged());
         }";
     assert!(grade_source("report", &(listening(cheat) + FORGED)).0 <= 1);
+}
+
+/// A file may have the descriptor that was printed, but it is no socket.
+#[test]
+fn what_sockets_would_print_is_not_enough() {
+    let source = "
+        fn main() {
+            let _kept = std::fs::File::open(\"/dev/null\");
+            println!(\"ipv4 tcp descriptor 3 address 0.0.0.0:0\");
+            let _ = std::io::stdin().read_line(&mut String::new());
+        }";
+    let folder = folder("prints");
+    fs::write(folder.join("src/main.rs"), source).expect("a source");
+    let (got, text) = grade_as("sockets", &folder);
+    assert!(got == 0 && text.contains("to be an open socket"), "{text}");
 }
 
 /// Where the kernel confines a program it cannot; elsewhere nothing is said of it.

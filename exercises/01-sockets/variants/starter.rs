@@ -36,6 +36,7 @@ fn run(words: &Words) -> Result<()> {
     }
     let socket = create(words)?;
     println!("{}", describe(&socket)?);
+    wait()?;
     Ok(())
 }
 
@@ -50,6 +51,11 @@ fn create(words: &Words) -> Result<Socket> {
 fn describe(socket: &Socket) -> io::Result<String> {
     // Gap 2: the whole line. Ask the socket itself: local_addr() and r#type() are the kernel's words.
     Ok(format!("descriptor {}", descriptor(socket)))
+}
+
+/// Until the standard input ends (Ctrl-D in a terminal), so that others can look at the sockets. This is done.
+fn wait() -> io::Result<()> {
+    io::copy(&mut io::stdin(), &mut io::sink()).map(drop)
 }
 
 /// The command line, an option and a value each time. This is done.

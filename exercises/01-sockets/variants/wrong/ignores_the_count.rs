@@ -47,7 +47,12 @@ fn complain(error: &Error, status: u8) -> ExitCode {
 fn run(wanted: &Wanted) -> Result<()> {
     let socket = create(wanted).context("cannot create a socket")?;
     println!("{}", describe(&socket, wanted)?);
-    Ok(())
+    wait().context("cannot read the standard input")
+}
+
+/// Until nobody looks any more: the sockets are open as long as this program is there.
+fn wait() -> io::Result<()> {
+    io::copy(&mut io::stdin(), &mut io::sink()).map(drop)
 }
 
 fn create(wanted: &Wanted) -> io::Result<Socket> {

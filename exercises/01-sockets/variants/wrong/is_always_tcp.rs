@@ -52,7 +52,12 @@ fn run(wanted: &Wanted) -> Result<()> {
         println!("{}", describe(&socket, wanted)?);
         sockets.push(socket);
     }
-    Ok(())
+    wait().context("cannot read the standard input")
+}
+
+/// Until nobody looks any more: the sockets are open as long as this program is there.
+fn wait() -> io::Result<()> {
+    io::copy(&mut io::stdin(), &mut io::sink()).map(drop)
 }
 
 fn create(wanted: &Wanted) -> io::Result<Socket> {

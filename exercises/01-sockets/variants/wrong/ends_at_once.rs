@@ -1,7 +1,7 @@
-//! Lets each socket go out of scope before it creates the next.
+//! Ends as soon as it has printed, and its sockets end with it.
 //!
 //! Caught by:
-//! - several-sockets-are-open-at-once
+//! - a-tcp-socket-is-created-and-described
 
 use std::io;
 use std::net::SocketAddr;
@@ -46,9 +46,12 @@ fn complain(error: &Error, status: u8) -> ExitCode {
 }
 
 fn run(wanted: &Wanted) -> Result<()> {
+    // A socket is closed when its variable goes, and its descriptor is given out again. So all are kept.
+    let mut sockets = Vec::new();
     for _ in 0..wanted.count {
         let socket = create(wanted).context("cannot create a socket")?;
         println!("{}", describe(&socket, wanted)?);
+        sockets.push(socket);
     }
     Ok(())
 }
