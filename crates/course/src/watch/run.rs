@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -18,6 +18,8 @@ pub struct Running {
     pub lines: VecDeque<String>,
     heard: Receiver<String>,
     child: Arc<Mutex<State>>,
+    /// Whether it was said that the program has ended.
+    over: bool,
 }
 
 /// What there is to end.
@@ -39,19 +41,37 @@ impl Running {
             lines,
             heard,
             child,
+            over: false,
         }
     }
 
     /// Takes what was printed. Returns whether there was something.
     pub fn listen(&mut self) -> bool {
-        let before = self.lines.len();
         // A flood is taken a bit at a time, so that the keys are heard.
-        let heard: Vec<String> = self.heard.try_iter().take(KEPT).collect();
-        let some = !heard.is_empty();
-        self.lines.extend(heard);
-        let too_many = self.lines.len().saturating_sub(KEPT);
-        self.lines.drain(..too_many);
-        some || self.lines.len() != before
+        for taken in 0..KEPT {
+            let line = match self.heard.try_recv() {
+                Ok(line) => Some(line),
+                // All that was printed is here.
+                Err(TryRecvError::Disconnected) if !self.over => self.how_it_ended(),
+                Err(_) => None,
+            };
+            let Some(line) = line else { return taken > 0 };
+            self.lines.push_back(line);
+            let too_many = self.lines.len().saturating_sub(KEPT);
+            self.lines.drain(..too_many);
+        }
+        true
+    }
+
+    /// How it ended, once. A program can close its output and go on.
+    fn how_it_ended(&mut self) -> Option<String> {
+        let mut state = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let how = match &mut *state {
+            State::Runs(child) => format!("(it has ended: {})", child.try_wait().ok()??),
+            _ => "(it was not started)".to_owned(),
+        };
+        self.over = true;
+        Some(how)
     }
 }
 
@@ -67,6 +87,7 @@ fn build_and_start(exercise: &Lesson, tell: &Sender<String>, state: &Mutex<State
     };
     let mut command = Command::new(&ready.program);
     let command = command
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

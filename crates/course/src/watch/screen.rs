@@ -124,16 +124,22 @@ impl Screen {
         if !std::mem::take(&mut self.stale) {
             return Ok(());
         }
-        let body = self.body()?;
-        let footer = self.footer()?;
-        let lines: Vec<&str> = body.lines().collect();
-        let room = terminal.rows().saturating_sub(footer.len());
+        let (columns, rows) = terminal.size();
+        let mut lines = wrapped(&self.body()?, columns);
+        let footer = wrapped(&self.footer()?.join("\n"), columns);
+        let room = rows.saturating_sub(footer.len());
         let furthest = lines.len().saturating_sub(room);
         self.scrolled = match self.view {
             View::Running(_) => furthest, // the latest
             _ => self.scrolled.min(furthest),
         };
-        terminal.draw(&lines[self.scrolled..], &footer)?;
+        lines.drain(..self.scrolled);
+        if lines.len() > room && room > 0 {
+            let more = lines.len() - room + 1;
+            let dimmed = Style::new().dimmed();
+            lines[room - 1] = format!(" {dimmed}↓ {more} more lines{dimmed:#}");
+        }
+        terminal.draw(&lines, &footer)?;
         Ok(())
     }
 
@@ -203,13 +209,22 @@ impl Screen {
 
     fn keys(&self, progress: &Progress) -> Result<String> {
         Ok(match self.view {
-            View::List { .. } => "↑ ↓ choose   enter go there   a all   p pending   d done   c check all   esc back   q quit".to_owned(),
-            View::Running(_) => "r end it   (it listens on 127.0.0.1:9000; try: nc 127.0.0.1 9000)".to_owned(),
+            View::List { .. } => {
+                "↑↓ choose  enter go  a all  p pending  d done  c check all  esc back  q quit"
+                    .to_owned()
+            }
+            View::Running(_) => {
+                "r end it   (it listens on 127.0.0.1:9000; try: nc 127.0.0.1 9000)".to_owned()
+            }
             View::AskReset => String::new(),
             _ => {
                 let hints = lesson::hints(&self.exercise)?.len();
                 let left = hints.saturating_sub(progress.of(&self.exercise.name).hints);
-                format!("n next   h hint ({left} left)   l list   c check all   d diff   r run   x reset   q quit")
+                let hint = match left {
+                    0 => "h hints again".to_owned(),
+                    left => format!("h hint ({left} left)"),
+                };
+                format!("n next  {hint}  l list  c check all  d diff  r run  x reset  q quit")
             }
         })
     }
@@ -287,9 +302,50 @@ fn link(exercise: &Lesson) -> String {
     match supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
         true => format!(
             "\x1b]8;;file://{}/{source}\x1b\\{source}\x1b]8;;\x1b\\",
-            catalog::root().display()
+            escaped(&catalog::root().to_string_lossy())
         ),
         false => source,
+    }
+}
+
+/// A path as part of a URI (RFC 3986, section 2.1).
+fn escaped(path: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'/' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    path.bytes().map(byte).collect()
+}
+
+/// The lines of a text. What is wider than the screen goes on in the next row, as far in as it began.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let rows = |line: &str| {
+        let line = narrowed(line, columns);
+        let indent = &line[..line.len() - line.trim_start_matches(' ').len()];
+        let options = textwrap::Options::new(columns)
+            .subsequent_indent(indent)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        let fits = textwrap::core::display_width(&line) <= columns;
+        match fits {
+            true => vec![line],
+            false => textwrap::wrap(&line, options)
+                .into_iter()
+                .map(|row| row.into_owned())
+                .collect(),
+        }
+    };
+    text.lines().flat_map(rows).collect()
+}
+
+/// A line whose last words stand far on the right comes nearer, if it fits then.
+fn narrowed(line: &str, columns: usize) -> String {
+    let surplus = textwrap::core::display_width(line).saturating_sub(columns);
+    let end = line.rfind("  ").map_or(0, |gap| gap + 2);
+    let gap = end - line[..end].trim_end_matches(' ').len();
+    match surplus < gap {
+        true => [&line[..end - surplus], &line[end..]].concat(),
+        false => line.to_owned(),
     }
 }
 

@@ -32,8 +32,10 @@ impl Terminal {
             signal_hook::flag::register(signal, Arc::clone(&asked_to_end))?;
         }
         let speak = panic::take_hook();
+        let ends = Arc::clone(&asked_to_end);
         panic::set_hook(Box::new(move |panic| {
             give_back();
+            ends.store(true, Ordering::Relaxed); // whichever thread it is: nothing is drawn any more
             speak(panic);
         }));
         enable_raw_mode()?;
@@ -71,26 +73,27 @@ impl Terminal {
         crossterm::event::poll(waiting).map(|_| false)
     }
 
-    /// How many rows there are.
-    pub fn rows(&self) -> usize {
-        // Some terminals have not been told their size.
-        terminal::size().map_or(
-            24,
-            |(_, rows)| if rows == 0 { 24 } else { usize::from(rows) },
-        )
+    /// How many columns and rows there are.
+    pub fn size(&self) -> (usize, usize) {
+        match terminal::size() {
+            Ok((columns @ 1.., rows @ 1..)) => (usize::from(columns), usize::from(rows)),
+            _ => (80, 24), // some have not been told their size
+        }
     }
 
     /// Draws `lines` from the top, and `footer` at the bottom.
-    pub fn draw(&self, lines: &[&str], footer: &[String]) -> io::Result<()> {
+    pub fn draw(&self, lines: &[String], footer: &[String]) -> io::Result<()> {
         let mut out = io::stdout().lock();
         queue!(out, BeginSynchronizedUpdate, MoveTo(0, 0))?;
-        let room = self.rows().saturating_sub(footer.len());
+        let room = self.size().1.saturating_sub(footer.len());
         let blank = std::iter::repeat("");
-        let body = lines.iter().copied().chain(blank).take(room);
+        let lines = lines.iter().map(String::as_str);
+        let body = lines.chain(blank).take(room);
         for (row, line) in body.chain(footer.iter().map(String::as_str)).enumerate() {
             queue!(out, MoveTo(0, u16::try_from(row).unwrap_or(u16::MAX)))?;
-            write!(out, "{line}")?;
+            // Before it is written: a full row leaves the cursor on its last character.
             queue!(out, Clear(ClearType::UntilNewLine))?;
+            write!(out, "{line}")?;
         }
         queue!(out, EndSynchronizedUpdate)?;
         out.flush()
