@@ -67,7 +67,7 @@ pub struct Request<'a> {
 /// Grades, and writes a report. Whatever keeps it from that is no fault of a submission: exit status 2.
 pub fn run(request: &Request) -> Outcome {
     grade_and_report(request).or_else(|error| {
-        anstream::eprintln!("error: {error:#}");
+        tour::complain(&error);
         Ok(ExitCode::from(2))
     })
 }
@@ -82,7 +82,9 @@ fn grade_and_report(request: &Request) -> Outcome {
     drop(alone);
     let text = request.format.render(&grade)?;
     match out {
-        Some(out) => out.write(&text)?,
+        Some(out) => out.write(&text).inspect_err(|_| {
+            anstream::print!("{text}"); // so that nobody has to grade again
+        })?,
         None => anstream::print!("{text}"),
     }
     Ok(ExitCode::from(grade.status()))

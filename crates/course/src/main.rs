@@ -183,10 +183,7 @@ enum ExerciseCommand {
 }
 
 fn main() -> ExitCode {
-    run(Args::parse().command).unwrap_or_else(|error| {
-        anstream::eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    run(Args::parse().command).unwrap_or_else(|error| tour::complain(&error))
 }
 
 fn run(command: Command) -> Outcome {

@@ -149,3 +149,29 @@ fn a_report_needs_a_place_that_takes_it() {
             .stderr(words);
     }
 }
+
+#[test]
+fn an_unknown_check_is_answered_with_those_there_are() {
+    let words = starts_with("error: there is no such check").and(contains("half-a-line-waits"));
+    let replay = course(&["replay", "lines", "nonesuch"]).assert();
+    replay.code(2).stderr(words);
+}
+
+#[test]
+fn a_server_to_talk_to_may_have_a_name() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    std::thread::spawn(move || listener.accept().map(drop));
+    let server = format!("localhost:{port}");
+    let replay = course(&["replay", "lines", "half-a-line", "--against", &server]).assert();
+    replay.failure().stdout(contains("connect from 127.0.0.1:"));
+}
+
+/// A disk that is full, as Linux plays it (full(4)).
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_named_with_what_to_do() {
+    let words = contains("No space left on device").and(contains("hint: make room"));
+    let grade = course(&["grade", "sockets", "--out", "/dev/full"]).assert();
+    grade.code(2).stderr(words).stdout(contains("total"));
+}

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -157,7 +157,7 @@ struct Options {
     server: Option<String>,
 
     /// Talk to a server that runs already, and print as it goes
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "server")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "server", value_parser = resolve)]
     against: Option<SocketAddr>,
 
     /// Drive this binary instead of the package's own
@@ -359,7 +359,10 @@ impl Session {
 
     fn show(&self) -> ExitCode {
         if self.selected.is_empty() {
-            anstream::eprintln!("error: there is no such check\nhint: --list names them all");
+            anstream::eprintln!("error: there is no such check\nhint: these there are:");
+            for check in &self.suite.checks {
+                anstream::eprintln!("  {}", check.name());
+            }
             return ExitCode::from(2);
         }
         for judged in self.judge_selected() {
@@ -606,4 +609,11 @@ impl Judged {
             }
         }
     }
+}
+
+/// An address and a port; a name, too, such as localhost. Of several addresses, IPv4 first.
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let addresses = text.to_socket_addrs().map_err(|error| error.to_string())?;
+    let first = addresses.min_by_key(SocketAddr::is_ipv6);
+    first.ok_or_else(|| "it has no address".to_owned())
 }

@@ -13,8 +13,5 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    tour::run(Args::parse().step.as_deref()).unwrap_or_else(|error| {
-        anstream::eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    tour::run(Args::parse().step.as_deref()).unwrap_or_else(|error| tour::complain(&error))
 }
