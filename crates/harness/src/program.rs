@@ -99,14 +99,7 @@ impl Program {
     /// Starts a server on `bind` and waits until it is ready.
     #[track_caller]
     pub fn start<S: AsRef<str>>(&self, bind: SocketAddr, arguments: &[S]) -> Server {
-        Server::start(
-            self.clone(),
-            bind,
-            arguments
-                .iter()
-                .map(|argument| argument.as_ref().to_owned())
-                .collect(),
-        )
+        Server::start(self.clone(), bind, owned(arguments))
     }
 
     /// Runs a program that ends by itself, within 10 s.
@@ -118,11 +111,7 @@ impl Program {
     /// The same for a server that is not to start: it is told to listen on `address`, be it nonsense.
     #[track_caller]
     pub fn run_at<S: AsRef<str>>(&self, address: &str, arguments: &[S]) -> Finished {
-        let arguments: Vec<String> = arguments
-            .iter()
-            .map(|argument| argument.as_ref().to_owned())
-            .collect();
-        let process = self.spawn(address, &arguments, Input::Ended);
+        let process = self.spawn(address, &owned(arguments), Input::Ended);
         let Some(ended) = process.wait(Instant::now() + RUN) else {
             let got = format!("still running after {} s", RUN.as_secs());
             Failure::new("a program that ends by itself", got).raise();
@@ -134,11 +123,7 @@ impl Program {
     /// lines, or waits for something else, or has ended.
     #[track_caller]
     pub fn hold<S: AsRef<str>>(&self, arguments: &[S], lines: usize) -> Held {
-        let arguments: Vec<String> = arguments
-            .iter()
-            .map(|argument| argument.as_ref().to_owned())
-            .collect();
-        let process = self.spawn("", &arguments, Input::Open);
+        let process = self.spawn("", &owned(arguments), Input::Open);
         process.wait_patiently(|printed| {
             let text = printed.stream(Stream::Stdout).text();
             let enough = text.matches('\n').count() >= lines;
@@ -172,6 +157,10 @@ impl Program {
         self.recorder.server(What::Started { command });
         Process::start(&words, input, &self.recorder)
     }
+}
+
+fn owned<S: AsRef<str>>(words: &[S]) -> Vec<String> {
+    words.iter().map(|word| word.as_ref().to_owned()).collect()
 }
 
 fn fill(word: &str, address: &str) -> String {
