@@ -194,13 +194,15 @@ impl Held {
         self.process.output.lines().stream(Stream::Stdout).text()
     }
 
-    /// The socket that the program calls by this number, to be asked what it is (`pidfd_getfd(2)`).
-    /// `None` if the system lets nobody look, or the program has ended.
+    /// The socket that the program calls by this number, as it has printed it, to be asked what it is
+    /// (`pidfd_getfd(2)`). `None` if the system lets nobody look, or the program has ended.
     ///
     /// Fails the check if it has no such socket open.
     #[track_caller]
-    pub fn socket(&self, descriptor: i32) -> Option<Socket> {
-        match kernel::open_socket(self.process.id, descriptor) {
+    pub fn socket(&self, descriptor: &str) -> Option<Socket> {
+        // No descriptor is so large that it does not fit.
+        let number = descriptor.parse().unwrap_or(-1);
+        match kernel::open_socket(self.process.id, number) {
             Ok(Some(socket)) => Some(socket),
             Err(_) => None,
             Ok(None) => {
