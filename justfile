@@ -75,6 +75,15 @@ hint exercise *arguments:
 # Play the client's part of one check: just replay lines several-lines
 [group('practise')]
 [no-exit-message]
+[positional-arguments]
+[unix]
+replay exercise check *arguments:
+    @cargo course replay "$@"
+
+# Play the client's part of one check: just replay lines several-lines
+[group('practise')]
+[no-exit-message]
+[windows]
 replay exercise check *arguments:
     @cargo course replay {{ exercise }} {{ quote(check) }} {{ arguments }}
 
@@ -99,6 +108,15 @@ doctor:
 # Grade exercises: just grade --format gradescope --out results.json
 [group('teach')]
 [no-exit-message]
+[positional-arguments]
+[unix]
+grade *arguments:
+    @cargo course grade "$@"
+
+# Grade exercises: just grade --format gradescope --out results.json
+[group('teach')]
+[no-exit-message]
+[windows]
 grade *arguments:
     @cargo course grade {{ arguments }}
 

@@ -130,27 +130,24 @@ pub fn solution(name: &str, force: bool) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Plays the client's part of a check: with the exercise's own program, or against a server that runs.
-pub fn replay(name: &str, wanted: &str, against: Option<&str>, seed: Option<u64>) -> Outcome {
+/// Plays the client's part of a check: with the exercise's own program, or as these options say.
+pub fn replay(
+    name: &str,
+    wanted: &str,
+    server: [(&str, Option<String>); 2],
+    seed: Option<u64>,
+) -> Outcome {
     let exercise = catalog::exercise(name)?;
     let suite = crate::suite::programs(std::slice::from_ref(&exercise))?.remove(0)?;
     let mut arguments = vec!["--show".to_owned(), harness::check_name(wanted)];
-    arguments.extend(
-        against
-            .into_iter()
-            .flat_map(|address| ["--against".to_owned(), address.to_owned()]),
-    );
-    arguments.extend(
-        seed.into_iter()
-            .flat_map(|seed| ["--seed".to_owned(), seed.to_string()]),
-    );
-    foreground::replace(
-        &suite,
-        &arguments
-            .into_iter()
-            .map(OsString::from)
-            .collect::<Vec<_>>(),
-    )
+    let seed = ("--seed", seed.map(|seed| seed.to_string()));
+    for (option, value) in server.into_iter().chain([seed]) {
+        if let Some(value) = value {
+            arguments.extend([option.to_owned(), value]);
+        }
+    }
+    let arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
+    foreground::replace(&suite, &arguments)
 }
 
 /// Runs an exercise in the foreground, as a step is run.

@@ -163,6 +163,9 @@ enum ExerciseCommand {
         /// Talk to a server that you run yourself, and print as it goes
         #[arg(long, value_name = "ADDRESS")]
         against: Option<String>,
+        /// Judge this program: {addr} or {host}, {port}; {args} for more
+        #[arg(long, value_name = "CMD", conflicts_with = "against")]
+        server: Option<String>,
         /// Repeat what was random in an earlier run
         #[arg(long, value_name = "N")]
         seed: Option<u64>,
@@ -242,8 +245,12 @@ fn run_for_exercise(command: ExerciseCommand) -> Outcome {
             exercise,
             check,
             against,
+            server,
             seed,
-        } => lesson::replay(&exercise, &check, against.as_deref(), seed),
+        } => {
+            let server = [("--against", against), ("--server", server)];
+            lesson::replay(&exercise, &check, server, seed)
+        }
         Solution { exercise, force } => lesson::solution(&exercise, force),
         Reset { exercise } => lesson::reset(&exercise),
     }

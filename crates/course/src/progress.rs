@@ -1,11 +1,12 @@
 //! What the learner has reached, remembered in `.course/progress.json`.
 //!
 //! It is never the only copy of anything: the sources are the learner's, and a check says anew what
-//! they are worth. Exercises that are not there (any more, or yet) are kept.
+//! they are worth. What is not known here is kept: exercises that are not there (any more, or yet), and
+//! what another version of this program has added.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
@@ -20,6 +21,8 @@ use tour::catalog;
 pub struct Progress {
     #[serde(default)]
     exercises: BTreeMap<String, Reached>,
+    #[serde(flatten)]
+    unknown: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What was reached in one exercise.
@@ -36,12 +39,22 @@ pub struct Reached {
     pub last: u32,
     /// How many hints were looked at.
     pub hints: usize,
+    #[serde(flatten)]
+    unknown: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The folder for all that belongs to this learner: `.course`, or what COURSE_FOLDER says.
 pub fn folder() -> PathBuf {
     let folder = std::env::var_os("COURSE_FOLDER").unwrap_or(".course".into());
     catalog::root().join(folder)
+}
+
+/// Waits until no other program changes what is remembered, as long as the file is open.
+fn alone() -> io::Result<File> {
+    fs::create_dir_all(folder())?;
+    let lock = File::create(folder().join("progress.lock"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 impl Progress {
@@ -85,6 +98,7 @@ impl Progress {
 
     /// Remembers a change. That it cannot be written is said, and stops nothing.
     pub fn update(name: &str, change: impl FnOnce(&mut Reached)) -> Result<Reached> {
+        let _alone = alone(); // where that cannot be, nothing can be written either
         let mut progress = Self::load()?;
         let reached = progress.exercises.entry(name.to_owned()).or_default();
         change(reached);
@@ -154,16 +168,15 @@ mod tests {
         let progress = Progress::load_from(&file).expect("a fresh start");
         assert_eq!(progress.of("lines").best, 0);
         assert!(folder.join("progress.json.broken-1").exists());
-        let text = r#"{"exercises": {"a-later-one": {"best": 3, "points": 20, "passed": false, "hints": 1}}}"#;
+        let text = r#"{"exercises":{"a-later-one":{"best":3,"points":20,"passed":false,"last":3,"hints":1,"new":[7]}},"era":2}"#;
         fs::write(&file, text).expect("a file");
         let progress = Progress::load_from(&file).expect("it makes sense");
         progress.save_to(&file).expect("it can be written");
+        let saved = fs::read(&file).expect("a file");
+        let saved: serde_json::Value = serde_json::from_slice(&saved).expect("JSON");
         assert_eq!(
-            Progress::load_from(&file)
-                .expect("it makes sense")
-                .of("a-later-one")
-                .best,
-            3
+            saved,
+            serde_json::from_str::<serde_json::Value>(text).expect("JSON")
         );
         fs::remove_dir_all(&folder).expect("it is ours");
     }

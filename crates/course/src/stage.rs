@@ -4,7 +4,7 @@
 //! workspace of its own, with our manifest, our lock file and our settings, so that a build script, a
 //! manifest or a cargo configuration beside the source has no say.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -47,25 +47,22 @@ pub fn folder(exercise: &Lesson, label: &str) -> PathBuf {
         .join(format!("{}-{label}", exercise.name))
 }
 
-/// The lock on the stage, which one grading has at a time: another would lay its sources over ours.
-pub type Lock = fd_lock::RwLock<fs::File>;
-
-/// The lock, still open.
-pub fn lock() -> Result<Lock> {
+/// Waits until nobody else grades, and says so. While the file is open the stage is ours: another grading
+/// would lay its sources over these.
+pub fn alone() -> Result<File> {
     let stage = catalog::target().join("stage");
-    let file = stage.join("lock");
-    let opened = fs::create_dir_all(&stage).and_then(|()| fs::File::create(&file));
-    Ok(Lock::new(opened.with_context(|| {
-        format!("cannot create {}", file.display())
-    })?))
-}
-
-/// Waits until nobody else grades, and says so.
-pub fn alone(lock: &mut Lock) -> Result<fd_lock::RwLockWriteGuard<'_, fs::File>> {
-    if lock.try_write().is_err() {
-        anstream::eprintln!("another grading is under way; waiting for its end");
-    }
-    lock.write().context("cannot lock the stage")
+    let path = stage.join("lock");
+    let created = fs::create_dir_all(&stage).and_then(|()| File::create(&path));
+    let lock = created.with_context(|| format!("cannot create {}", path.display()))?;
+    let locked = match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            anstream::eprintln!("another grading is under way; waiting for its end");
+            lock.lock()
+        }
+        locked => locked.map_err(Into::into),
+    };
+    locked.with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(lock)
 }
 
 /// Builds all sources in one go, within `patience`. The answers are in their order.

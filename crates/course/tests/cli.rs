@@ -167,6 +167,28 @@ fn a_server_to_talk_to_may_have_a_name() {
     replay.failure().stdout(contains("connect from 127.0.0.1:"));
 }
 
+#[test]
+fn a_check_of_another_program_is_replayed_with_it() {
+    let check = [
+        "check",
+        "lines",
+        "--only",
+        "says-where",
+        "--server",
+        "cargo --bind {addr}",
+    ];
+    let words = course(&check).output().expect("it runs").stdout;
+    let words = String::from_utf8_lossy(&words);
+    let replay = words
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("replay    just "));
+    let replay = replay.expect("a command that plays it again");
+    let replay = shlex::split(replay).expect("words");
+    let words: Vec<&str> = replay.iter().map(String::as_str).collect();
+    let said = contains("$ cargo --bind 127.0.0.1:0").and(contains("unexpected argument"));
+    course(&words).assert().code(101).stdout(said);
+}
+
 /// A disk that is full, as Linux plays it (full(4)).
 #[test]
 #[cfg(target_os = "linux")]

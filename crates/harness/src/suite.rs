@@ -350,11 +350,19 @@ impl Session {
             })
         });
         let conclusion = libtest_mimic::run(arguments, trials.collect());
-        // A blocked check is listed as ignored. Asked for alone, it must not look like a success.
-        match conclusion.has_failed() {
-            false => self.status(),
-            true => conclusion.exit_code(),
+        if conclusion.has_failed() {
+            return conclusion.exit_code();
         }
+        // A blocked check is listed as ignored. Asked for alone, it must not look like a success.
+        let blocked = self
+            .report()
+            .checks
+            .into_iter()
+            .filter(|check| !check.is_good());
+        for check in blocked {
+            anstream::eprintln!("{}", check.render_briefly());
+        }
+        self.status()
     }
 
     fn show(&self) -> ExitCode {

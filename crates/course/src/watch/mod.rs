@@ -171,7 +171,12 @@ impl Watch {
             && last.elapsed() >= QUIET
         {
             self.saved = None;
+            let ran = matches!(self.screen.view, View::Running(_));
             self.judge(first);
+            if ran {
+                self.screen
+                    .say("it was saved, so what ran is ended; r runs it again".to_owned());
+            }
         }
     }
 

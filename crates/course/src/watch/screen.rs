@@ -198,13 +198,18 @@ impl Screen {
         let dimmed = Style::new().dimmed();
         let keys = self.keys(&progress)?;
         let word = last_word(&self.exercise, self.verdict.as_ref())?;
-        let message = self.message.as_deref().or(word.lines().next());
-        let message = message.unwrap_or_default();
-        Ok(vec![
-            format!(" {message}"),
-            status,
-            format!(" {dimmed}{keys}{dimmed:#}"),
-        ])
+        let words = self
+            .message
+            .as_deref()
+            .into_iter()
+            .chain(word.lines().next());
+        let mut lines: Vec<String> = words.map(|line| format!(" {line}")).collect();
+        if lines.is_empty() {
+            lines.push(String::new()); // its place
+        }
+        lines.push(status);
+        lines.push(format!(" {dimmed}{keys}{dimmed:#}"));
+        Ok(lines)
     }
 
     fn keys(&self, progress: &Progress) -> Result<String> {
