@@ -12,12 +12,9 @@ use crate::bytes::{Difference, Excerpt, count};
 use crate::conversation::{Recorder, What};
 use crate::failure::{Failure, cannot_judge};
 use crate::kernel::{self, Arrived};
+use crate::patience::{Doing, Late, PATIENCE};
 use crate::program::CHECK;
 
-/// A client waits this long for the next byte, and for room to send one.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
-/// A server that works, and does not wait for anything, may take this long for the next byte.
-pub(crate) const BUSY: Duration = Duration::from_secs(15);
 /// How long [`Client::expect_silence`] listens.
 const SILENCE: Duration = Duration::from_millis(100);
 /// How long [`Client::pause`] lasts where the system does not tell what the server has read.
@@ -43,6 +40,12 @@ impl Target {
     /// Whether the server waits for something to happen; taken for granted where nobody can tell.
     fn asleep(&self) -> bool {
         self.process.and_then(kernel::asleep).unwrap_or(true)
+    }
+
+    /// What the server does, which is late since this was asked first.
+    fn doing(&self, late: &mut Option<Late>) -> Doing {
+        late.get_or_insert_with(|| Late::from_now_on(self.process))
+            .doing()
     }
 }
 
@@ -89,6 +92,7 @@ enum Ending {
     Closed,
     Reset,
     Silent,
+    Busy,
     Dripping,
 }
 
@@ -98,6 +102,9 @@ impl Ending {
             Self::Closed => "the server closed the connection",
             Self::Reset => "the connection was reset",
             Self::Silent => "the connection is still open and silent for 2 s",
+            Self::Busy => {
+                "the connection is still open and silent: the server is in an endless loop"
+            }
             Self::Dripping => "the rest had still not come when the check's 60 s were over",
         }
     }
@@ -237,17 +244,19 @@ impl Client {
     pub fn send_until_blocked(mut self) -> Self {
         let chunk = [b'x'; 1 << 16];
         let _ = self.stream.set_write_timeout(Some(SILENCE));
-        let mut sent = 0;
+        let (mut sent, mut late) = (0, None);
         while sent < 64 << 20 {
             let tired = Instant::now() > self.target.give_up;
             // Exactly 64 MiB, also when a write was cut short by its time-out: the text is always the same.
             let room = chunk.len().min((64 << 20) - sent);
             match self.stream.write(&chunk[..room]) {
-                Ok(count) if !tired => sent += count,
+                Ok(count) if !tired => (sent, late) = (sent + count, None),
                 Ok(_) => cannot_send(&ErrorKind::TimedOut.into(), sent).raise(),
                 // On a busy machine it may only be waiting for its turn.
-                Err(error) if is_timeout(&error) && (self.target.asleep() || tired) => break,
-                Err(error) if is_timeout(&error) => {}
+                Err(error) if is_timeout(&error) => match self.target.doing(&mut late) {
+                    Doing::Works => {}
+                    Doing::Waits | Doing::Spins => break,
+                },
                 Err(error) => cannot_send(&error, sent).raise(),
             }
         }
@@ -363,7 +372,7 @@ impl Client {
             Err(ending) if right(&ending) => {}
             Err(ending) => Failure::new(expected, ending.name())
                 .entries(ending.note())
-                .entries(self.finished_note(matches!(ending, Ending::Silent)))
+                .entries(self.finished_note(matches!(ending, Ending::Silent | Ending::Busy)))
                 .raise(),
             Ok(count) => {
                 let got = format!("{} that nobody asked for", Excerpt::of(&buffer[..count]));
@@ -490,17 +499,13 @@ impl Client {
         match ending {
             Ending::Closed => self.record(What::SawEnd),
             Ending::Reset => self.record(What::SawReset),
-            Ending::Silent | Ending::Dripping => {}
+            Ending::Silent | Ending::Busy | Ending::Dripping => {}
         }
     }
 
     fn read_unrecorded(&mut self, buffer: &mut [u8], waiting: Duration) -> Result<usize, Ending> {
         let mut deadline = Instant::now() + waiting;
-        // Only a server that waits for something is silent; one that works may be on a busy machine.
-        let latest = match waiting {
-            PATIENCE => Instant::now() + BUSY,
-            _ => deadline,
-        };
+        let mut late = None;
         loop {
             let left = deadline
                 .saturating_duration_since(Instant::now())
@@ -517,10 +522,12 @@ impl Client {
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
                     _ if is_timeout(&error) && Instant::now() < deadline => {}
-                    _ if is_timeout(&error) && Instant::now() < latest && !self.target.asleep() => {
-                        deadline = Instant::now() + AFTERTHOUGHT;
-                    }
-                    _ if is_timeout(&error) => return Err(Ending::Silent),
+                    _ if is_timeout(&error) && waiting != PATIENCE => return Err(Ending::Silent),
+                    _ if is_timeout(&error) => match self.target.doing(&mut late) {
+                        Doing::Waits => return Err(Ending::Silent),
+                        Doing::Works => deadline = Instant::now() + AFTERTHOUGHT,
+                        Doing::Spins => return Err(Ending::Busy),
+                    },
                     _ if is_reset(&error) => return Err(Ending::Reset),
                     _ => cannot_judge(format!("cannot read from a connection: {error}")),
                 },
@@ -540,11 +547,12 @@ fn wait_for(patience: Duration, is_so: impl Fn() -> bool) {
 /// Each part must be taken within 2 s (the stream's own time-out) by a server that does not work on the
 /// last one, and all before the check is over.
 fn write_all(mut stream: &TcpStream, mut bytes: &[u8], target: &Target) -> io::Result<()> {
+    let mut late = None;
     while !bytes.is_empty() {
         match stream.write(bytes) {
-            Ok(count) => bytes = &bytes[count..],
+            Ok(count) => (bytes, late) = (&bytes[count..], None),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if is_timeout(&error) && !target.asleep() => {}
+            Err(error) if is_timeout(&error) && target.doing(&mut late) == Doing::Works => {}
             Err(error) => return Err(error),
         }
         if !bytes.is_empty() && Instant::now() > target.give_up {

@@ -20,6 +20,7 @@ mod elsewhere {
     use super::Arrived;
     use std::io;
     use std::net::SocketAddr;
+    use std::time::Duration;
 
     pub fn listeners(_group: u32) -> Option<Vec<SocketAddr>> {
         None
@@ -34,6 +35,10 @@ mod elsewhere {
     }
 
     pub fn asleep(_process: u32) -> Option<bool> {
+        None
+    }
+
+    pub fn worked(_process: u32) -> Option<Duration> {
         None
     }
 
@@ -126,6 +131,17 @@ mod linux {
     /// Whether every thread of a process waits for something to happen.
     pub fn asleep(process: u32) -> Option<bool> {
         every_thread_is("S", process)
+    }
+
+    /// How long a process has had a processor so far: its own time and the kernel's, for all its threads.
+    pub fn worked(process: u32) -> Option<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let fields = fields(&stat)?;
+        let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
+        let worked = (ticks(11)? + ticks(12)?) * 1000;
+        Some(Duration::from_millis(
+            worked / rustix::param::clock_ticks_per_second(),
+        ))
     }
 
     /// Whether every thread of a process has been stopped by a signal.

@@ -47,6 +47,7 @@ mod failure;
 mod group;
 mod kernel;
 mod output;
+mod patience;
 mod peer;
 mod process;
 mod program;

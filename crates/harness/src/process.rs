@@ -5,15 +5,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bytes::escape_controls;
-use crate::client::{BUSY, PATIENCE};
 use crate::conversation::{Recorder, What};
 use crate::failure::cannot_judge;
 use crate::group::Group;
 use crate::kernel;
 use crate::output::{Lines, Output, Stream};
+use crate::patience::{Doing, Late, PATIENCE};
 
 /// How often a wait looks whether the process has ended; output wakes it sooner.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
+/// How often a late program is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// What a program has printed arrives within this time of its end.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(3);
 /// A program that dies has closed its connections this long before it has ended, at most.
@@ -104,16 +106,17 @@ impl Process {
     /// Waits until what it has printed is what `found` looks for: 2 s, and longer for as long as it works,
     /// for it may be on a busy machine.
     pub fn wait_patiently<T>(&self, mut found: impl FnMut(&mut Lines) -> Option<T>) -> Option<T> {
-        let started = Instant::now();
-        loop {
-            let some = self
-                .output
-                .wait(Instant::now() + PATIENCE, TICK, &mut found);
-            let asleep = kernel::asleep(self.id).unwrap_or(true);
-            if some.is_some() || asleep || started.elapsed() > BUSY {
-                return some;
+        let mut wait = |waiting| self.output.wait(Instant::now() + waiting, TICK, &mut found);
+        if let Some(some) = wait(PATIENCE) {
+            return Some(some);
+        }
+        let late = Late::from_now_on(Some(self.id));
+        while late.doing() == Doing::Works {
+            if let Some(some) = wait(LOOK_AGAIN) {
+                return Some(some);
             }
         }
+        None
     }
 
     /// Gives a program that is about to die the time to do so: it is not asleep.

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         .check(
             Check::of_program("a TCP socket is created and described", a_tcp_socket)
                 .points(2)
-                .teaches("A new socket has a kind and a descriptor, and no address yet: 0.0.0.0:0 means nobody can reach it."),
+                .teaches("A new socket has a kind and a descriptor, and no address yet: 0.0.0.0:0 means nobody can reach it. It is there as long as the program keeps it."),
         )
         .check(
             Check::of_program("a UDP socket is created when it is asked for", a_udp_socket)

@@ -1,0 +1,51 @@
+//! How long a server may take. The machine may be busy, so what counts is the time that the server had.
+
+use std::time::{Duration, Instant};
+
+use crate::kernel;
+
+/// A server has this long for the next byte, and to make room for one.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+/// One that is late has as much again of a processor, and so long to get that.
+const BUSY: Duration = Duration::from_secs(15);
+
+/// What a program does that is late.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// It waits for something to happen; taken for granted where nobody can tell.
+    Waits,
+    /// It works, and the answer may be what it works on.
+    Works,
+    /// It has had the time for any answer, and still does not wait: it is in a loop.
+    Spins,
+}
+
+/// A program that has let its time pass.
+pub(crate) struct Late {
+    process: Option<u32>,
+    since: Instant,
+    /// How long it had worked then.
+    worked: Duration,
+}
+
+impl Late {
+    pub fn from_now_on(process: Option<u32>) -> Self {
+        Self {
+            process,
+            since: Instant::now(),
+            worked: process.and_then(kernel::worked).unwrap_or_default(),
+        }
+    }
+
+    pub fn doing(&self) -> Doing {
+        if self.process.and_then(kernel::asleep).unwrap_or(true) {
+            return Doing::Waits;
+        }
+        let worked = self.process.and_then(kernel::worked).unwrap_or_default();
+        let had_time = worked.saturating_sub(self.worked) >= PATIENCE;
+        match had_time || self.since.elapsed() > BUSY {
+            true => Doing::Spins,
+            false => Doing::Works,
+        }
+    }
+}
