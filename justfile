@@ -130,6 +130,7 @@ test *arguments:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --package course --test cheats --test watch -- -D warnings
     cargo rustdoc --package harness -- -D warnings
 
 # Prove the exercises: starters fail, references pass, mistakes are caught

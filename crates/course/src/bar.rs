@@ -3,7 +3,7 @@
 use tour::build::Line;
 
 /// How wide the bar itself is.
-const WIDTH: usize = 20;
+const WIDTH: usize = 10;
 
 /// Progress in so many steps, on standard error if that is a terminal.
 pub struct Bar {

@@ -10,7 +10,6 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use fd_lock::{RwLock, RwLockWriteGuard};
 use rexpect::process::Signal;
 use rexpect::session::{Options, PtySession, spawn_with_options};
 
@@ -20,17 +19,15 @@ const PATIENCE: Option<u64> = Some(300_000);
 /// A checkout of its own, for its sources are changed. One test at a time has it.
 struct Checkout {
     folder: PathBuf,
-    _alone: RwLockWriteGuard<'static, fs::File>,
+    _alone: fs::File,
 }
 
 impl Checkout {
     fn fresh() -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("checkout");
-        let lock = fs::File::create(folder.with_extension("lock")).expect("a file of ours");
+        let alone = fs::File::create(folder.with_extension("lock")).expect("a file of ours");
         // The same for other test programs that run beside this one.
-        let alone = Box::leak(Box::new(RwLock::new(lock)))
-            .write()
-            .expect("a lock");
+        alone.lock().expect("a lock");
         let _ = fs::remove_dir_all(folder.join(".course")); // what an earlier run has reached
         tour::catalog::copy_to(&folder).expect("a copy");
         let checkout = Self {
@@ -161,7 +158,7 @@ fn a_server_that_hangs_holds_up_no_key() {
     )
     .expect("a source");
     let mut terminal = checkout.watch_in_a_terminal();
-    sees(&mut terminal, "checking ...");
+    sees(&mut terminal, " checking");
     presses(&mut terminal, "h");
     sees(&mut terminal, "1. What to look at");
     presses(&mut terminal, "\u{3}");

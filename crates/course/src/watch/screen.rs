@@ -182,18 +182,18 @@ impl Screen {
             .filter(|exercise| progress.passes(&exercise.name))
             .count();
         let mut status = format!(
-            " {} exercises   {}",
+            " {} · {}",
             bar::render(passed, exercises.len()),
             points(&progress, &exercises)?
         );
         if self.working {
-            status += "   checking ...";
+            status += " · checking";
         } else if let Some(took) = self.took {
-            let _ = write!(status, "   {:.2} s", took.as_secs_f64()); // a String takes every write
+            let _ = write!(status, " · {:.2} s", took.as_secs_f64()); // a String takes every write
         }
-        status += &format!("   {}", link(&self.exercise));
+        status += &format!(" · {}", link(&self.exercise));
         if self.polls {
-            status += "   (polling: no file events here)";
+            status += " · polling: no file events here";
         }
         let dimmed = Style::new().dimmed();
         let keys = self.keys(&progress)?;
