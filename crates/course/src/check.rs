@@ -1,6 +1,6 @@
 //! Builds an exercise, runs its checks, and shows what came of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -103,7 +103,7 @@ pub fn status(report: &Report) -> ExitCode {
 
 /// Builds the exercise where it stands.
 pub fn prepare(exercise: &Lesson, look: Look) -> Result<Ready, Trouble> {
-    submission::collect(&exercise.folder.join("src"))?;
+    submission::collect(&exercise.folder, Path::new("src"))?;
     let arguments = [
         "test",
         "--no-run",

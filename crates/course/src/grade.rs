@@ -133,29 +133,29 @@ fn grade(exercises: &[Lesson], from: Option<&Path>) -> Result<Grade> {
 /// graded, its folder or its files.
 fn hand_in(exercise: &Lesson, from: Option<&Path>, count: usize) -> Result<Files> {
     let Some(from) = from else {
-        return submission::collect(&exercise.folder.join("src"));
+        return submission::collect(&exercise.folder, Path::new("src"));
     };
     match place(exercise, from, count) {
-        Some(place) => submission::collect(&place),
+        Some(place) => submission::collect(from, &place),
         None => bail!("there is no {} in {}", exercise.source(), from.display()),
     }
 }
 
-/// Where the source of an exercise is, if it is there.
+/// Where in a submission the source of an exercise is, if it is there.
 fn place(exercise: &Lesson, from: &Path, count: usize) -> Option<PathBuf> {
-    let numbered = exercise.folder.file_name()?;
+    let numbered = Path::new(exercise.folder.file_name()?);
     let mut places = vec![
-        from.join("exercises").join(numbered).join("src"),
-        from.join(numbered).join("src"),
-        from.join(&exercise.name).join("src"),
-        from.join(&exercise.name),
+        Path::new("exercises").join(numbered).join("src"),
+        numbered.join("src"),
+        Path::new(&exercise.name).join("src"),
+        PathBuf::from(&exercise.name),
     ];
     if count == 1 {
-        places.extend([from.join("src"), from.to_owned()]);
+        places.extend(["src", ""].map(PathBuf::from));
     }
     places
         .into_iter()
-        .find(|place| place.join("main.rs").symlink_metadata().is_ok())
+        .find(|place| from.join(place).join("main.rs").symlink_metadata().is_ok())
 }
 
 /// The test program of an exercise, and what it was before any submission ran.

@@ -12,11 +12,19 @@ const FILES: usize = 64;
 const BYTES: u64 = 1 << 20;
 const DEEP: usize = 8;
 
-/// Reads the source below `src`. Whatever is no Rust source is left where it is.
-pub fn collect(src: &Path) -> Result<Files> {
+/// Reads the source in the folder `src` below `root`. Whatever is no Rust source is left where it is.
+pub fn collect(root: &Path, src: &Path) -> Result<Files> {
+    for folder in src.ancestors().map(|folder| root.join(folder)) {
+        ensure!(
+            folder == root.join("") || !folder.is_symlink(),
+            "{}: a link, not a folder\nhint: put the folder itself there",
+            folder.display()
+        );
+    }
+    let src = root.join(src);
     let mut files = Files::new();
     let mut left = BYTES;
-    look_into(src, Path::new(""), &mut left, &mut files)?;
+    look_into(&src, Path::new(""), &mut left, &mut files)?;
     files.sort();
     check(&files).with_context(|| format!("{} cannot be handed in", src.display()))?;
     Ok(files)

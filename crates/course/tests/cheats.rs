@@ -281,6 +281,18 @@ fn a_link_is_no_source() {
     assert!(text.contains("a link or a device, not a file"), "{text}");
 }
 
+/// Another learner's folder, say.
+#[test]
+fn a_link_is_no_folder() {
+    let (own, other) = (folder("linked"), folder("other"));
+    fs::copy(reference(), other.join("src/main.rs")).expect("a source");
+    fs::remove_dir(own.join("src")).expect("an empty folder");
+    std::os::unix::fs::symlink(other.join("src"), own.join("src")).expect("a link");
+    let (got, text) = grade(&own);
+    assert_eq!(got, 0);
+    assert!(text.contains("a link, not a folder"), "{text}");
+}
+
 #[test]
 fn what_is_too_large_empty_or_no_text_is_refused_with_a_word() {
     for (name, bytes, words) in [
