@@ -111,7 +111,10 @@ fn grade(exercises: &[Lesson], from: Option<&Path>) -> Result<Grade> {
     for (exercise, judge) in exercises.iter().zip(suites) {
         bar.show(&format!("grading {}", exercise.name));
         graded.push(match (hand_in(exercise, from, exercises.len()), judge) {
-            (Ok(files), Ok(judge)) => judge.judge(exercise, files)?,
+            // Trouble with one is no trouble for the others.
+            (Ok(files), Ok(judge)) => judge
+                .judge(exercise, files)
+                .or_else(|error| without_verdict(exercise, Verdict::NotJudged, &error))?,
             (Err(error), _) => without_verdict(exercise, Verdict::Failed, &error)?,
             // Our own source is what was handed in, and it does not build.
             (_, Err(error)) if from.is_none() => {
@@ -197,10 +200,8 @@ impl Judge {
             self.suite.display()
         );
         let suite = Suite::new(&self.suite, &stage::folder(exercise, "submission"));
-        match suite.confined(&binary)?.judge() {
-            Ok(report) => Ok(Graded::new(exercise, report)),
-            Err(error) => without_verdict(exercise, Verdict::NotJudged, &error),
-        }
+        let report = suite.confined(&binary)?.judge()?;
+        Ok(Graded::new(exercise, report))
     }
 }
 

@@ -281,6 +281,38 @@ fn a_link_is_no_source() {
     assert!(text.contains("a link or a device, not a file"), "{text}");
 }
 
+/// The compiler runs out of stack, and says nothing in its own way.
+#[test]
+fn who_breaks_the_compiler_holds_up_no_other() {
+    let folder = folder("breaks");
+    let nested = format!(
+        "fn main() {{ {}{} }}",
+        "(".repeat(100_000),
+        ")".repeat(100_000)
+    );
+    for (exercise, source) in [("lines", nested), ("sockets", "fn main() {}".to_owned())] {
+        let src = folder.join(exercise).join("src");
+        fs::create_dir_all(&src).expect("a folder of ours");
+        fs::write(src.join("main.rs"), source).expect("a source");
+    }
+    let mut course = Command::new(env!("CARGO_BIN_EXE_course"));
+    let arguments = ["grade", "lines", "sockets", "--from"];
+    let grade = course
+        .args(arguments)
+        .arg(folder)
+        .timeout(Duration::from_secs(300));
+    let output = String::from_utf8(grade.assert().code(2).get_output().stdout.clone());
+    let output = output.expect("text");
+    for words in [
+        "? the server says",
+        "cargo fails",
+        "✗ a TCP socket is created",
+        "0/40",
+    ] {
+        assert!(output.contains(words), "{words}: {output}");
+    }
+}
+
 /// Another learner's folder, say.
 #[test]
 fn a_link_is_no_folder() {

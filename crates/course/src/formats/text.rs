@@ -30,7 +30,8 @@ pub fn render(grade: &Grade) -> String {
                 "  {colour}{mark}{colour:#} {}{score:>gap$}",
                 check.title
             );
-            if matches!(check.verdict, Verdict::Failed | Verdict::NotJudged) {
+            let is_explained = matches!(check.verdict, Verdict::Failed | Verdict::NotJudged);
+            if is_explained && !check.message.is_empty() {
                 let _ = writeln!(text, "{}", check.message.trim_end());
             }
         }
