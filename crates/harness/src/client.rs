@@ -372,6 +372,7 @@ impl Client {
             Err(ending) if right(&ending) => {}
             Err(ending) => Failure::new(expected, ending.name())
                 .entries(ending.note())
+                .entries(self.state(&ending))
                 .entries(self.finished_note(matches!(ending, Ending::Silent | Ending::Busy)))
                 .raise(),
             Ok(count) => {
@@ -381,6 +382,21 @@ impl Client {
                     .raise();
             }
         }
+    }
+
+    /// How far a server has come that says nothing, as its kernel knows.
+    fn state(&self, ending: &Ending) -> Option<(&'static str, String)> {
+        if !matches!(ending, Ending::Silent | Ending::Busy) {
+            return None;
+        }
+        let arrived = self.arrived()?;
+        let state = match (arrived.accepted, arrived.unread) {
+            (false, _) => "it has not let this client in (accept)".to_owned(),
+            (true, 0) if self.sent == 0 => return None,
+            (true, 0) => "it has read all that this client has sent".to_owned(),
+            (true, unread) => format!("it has not read the last {} yet", count(unread as usize)),
+        };
+        Some(("server", state))
     }
 
     /// What a server may have missed when a client has finished sending and it does not end.
@@ -438,7 +454,12 @@ impl Client {
             None => count(got.len()),
         };
         let failure = Failure::of_bytes(difference, &count(expected.len()), &how);
-        Err(failure.entries(ending.and_then(|ending| ending.note())))
+        let note = ending.as_ref().and_then(Ending::note);
+        let state = ending.and_then(|ending| self.state(&ending));
+        Err(failure
+            .entries(note)
+            .entries(state)
+            .entries(unused_room(&wrong)))
     }
 
     /// How many bytes were as expected, what came instead of the next one, and whether it ended there.
@@ -534,6 +555,15 @@ impl Client {
             }
         }
     }
+}
+
+/// What is wrong with bytes that begin with zeros.
+fn unused_room(wrong: &[u8]) -> Option<(&'static str, String)> {
+    let note = "a buffer holds zeros where no read has put anything: of its bytes, use as many as the read \
+                has returned";
+    wrong
+        .starts_with(&[0, 0])
+        .then(|| ("note", note.to_owned()))
 }
 
 /// Waits until it is so, for `patience` at most.

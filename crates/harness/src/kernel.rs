@@ -13,6 +13,8 @@ pub(crate) struct Arrived {
     pub all: u64,
     /// Those of them that the server has not read.
     pub unread: u32,
+    /// Whether the server has let the client in: until then the connection is nobody's.
+    pub accepted: bool,
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -109,6 +111,7 @@ mod linux {
         Some(Arrived {
             all: end.received_ever.unwrap_or(0), // it is not let in yet
             unread: end.received,
+            accepted: end.inode != 0,
         })
     }
 
@@ -394,12 +397,19 @@ mod tests {
             let mut stream = TcpStream::connect(server).expect("it listens");
             let client = stream.local_addr().expect("it is bound");
             stream.write_all(b"hello").expect("it is taken");
+            let waits = arrived(client, server).is_some_and(|arrived| !arrived.accepted);
+            assert!(waits, "nobody has let it in");
             let (mut accepted, _) = listener.accept().expect("a client");
             for (count, unread) in [(3, 2), (2, 0)] {
                 accepted
                     .read_exact(&mut [0; 3][..count])
                     .expect("it was sent");
-                assert_eq!(arrived(client, server), Some(Arrived { all: 5, unread }));
+                let expected = Arrived {
+                    all: 5,
+                    unread,
+                    accepted: true,
+                };
+                assert_eq!(arrived(client, server), Some(expected));
             }
         }
     }

@@ -506,6 +506,14 @@ enum NotReady {
     Nonsense(String),
 }
 
+/// The first line that may be meant as the ready line.
+fn similar(printed: &str) -> Option<String> {
+    let mut lines = printed.lines().filter(|line| !line.starts_with(READY));
+    lines
+        .find(|line| line.to_lowercase().contains("listen"))
+        .map(shorten)
+}
+
 #[track_caller]
 fn never_ready(trouble: NotReady, process: &Process) -> Failure {
     let expected = format!(
@@ -525,12 +533,19 @@ fn never_ready(trouble: NotReady, process: &Process) -> Failure {
     };
     let failure = Failure::new(expected, got);
     let failure = failure.entries(process.last_words().map(|words| ("stderr", words)));
-    let unfinished = process.output.lines().stream(Stream::Stdout).unfinished();
+    let mut lines = process.output.lines();
+    let stdout = lines.stream(Stream::Stdout);
+    let (unfinished, printed) = (stdout.unfinished(), stdout.text());
+    drop(lines);
     let really = kernel::listeners(process.id).unwrap_or_default();
     if !unfinished.is_empty() {
         let line = escape_controls(&unfinished);
         failure.note(format!(
             "it printed \"{line}\" without a newline: a line ends with \\n"
+        ))
+    } else if let Some(similar) = similar(&printed) {
+        failure.note(format!(
+            "it printed \"{similar}\": the line begins with \"{READY}\", to the letter"
         ))
     } else if !really.is_empty() {
         let note = format!("it does listen, on {}", list(&really));

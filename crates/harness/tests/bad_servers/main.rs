@@ -36,10 +36,11 @@ fn main() -> ExitCode {
 /// The name of a bad server, and the check that it fails.
 type BadServer = (&'static str, fn(&Server));
 
-const BAD_SERVERS: [BadServer; 24] = [
+const BAD_SERVERS: [BadServer; 25] = [
     ("never_ready", hello),
     ("exits", hello),
     ("killed_by_a_signal", hello),
+    ("ready_line_with_a_capital", hello),
     ("nonsense_address", hello),
     ("ready_line_in_two_writes", hello),
     ("ready_line_without_newline", hello),

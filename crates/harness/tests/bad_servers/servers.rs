@@ -13,7 +13,7 @@ const ANSWER: &[u8] = b"received: hello\n";
 
 type BadServer = fn(bind: &str) -> io::Result<()>;
 
-const SERVERS: [(&str, BadServer); 35] = [
+const SERVERS: [(&str, BadServer); 36] = [
     ("honest", |bind| serve(&listen(bind)?, ANSWER)),
     ("silent_start", |bind| {
         serve(&TcpListener::bind(bind)?, ANSWER)
@@ -53,6 +53,11 @@ const SERVERS: [(&str, BadServer); 35] = [
             .args(["-KILL", &std::process::id().to_string()])
             .status()?;
         wait_for_ever(())
+    }),
+    ("ready_line_with_a_capital", |bind| {
+        let listener = TcpListener::bind(bind)?;
+        println!("Listening on {}", listener.local_addr()?);
+        wait_for_ever(listener)
     }),
     ("nonsense_address", |_| {
         println!("listening on port 9000");
