@@ -58,7 +58,8 @@ pub fn reset(name: &str) -> Outcome {
 
 /// The same, as a sentence.
 pub fn start_afresh(exercise: &Lesson) -> Result<String> {
-    if check::is_fresh(exercise) && extra_files(exercise)?.is_empty() {
+    let src = exercise.folder.join("src");
+    if check::is_fresh(exercise) && extra_files(exercise)?.is_empty() && !src.is_symlink() {
         return Ok(format!("{} is as it was at the start", exercise.source()));
     }
     let attempts = progress::folder().join("attempts");
@@ -67,7 +68,6 @@ pub fn start_afresh(exercise: &Lesson) -> Result<String> {
         .into_iter()
         .find(|folder| !folder.exists())
         .context("no name is free")?;
-    let src = exercise.folder.join("src");
     let starter = exercise.read("variants/starter.rs")?;
     // First the copy, then the change: whatever goes wrong, the learner's files are there.
     fs::create_dir_all(&attempts)

@@ -22,6 +22,11 @@ pub fn collect(root: &Path, src: &Path) -> Result<Files> {
         );
     }
     let src = root.join(src);
+    ensure!(
+        src.is_dir(),
+        "{}: there is no such folder\nhint: `just reset` brings the starter back",
+        src.display()
+    );
     let mut files = Files::new();
     let mut left = BYTES;
     look_into(&src, Path::new(""), &mut left, &mut files)?;
