@@ -1,9 +1,10 @@
 //! Starts a program that may do little: what a submission needs, and no more.
 //!
-//! On Linux it may read the system's files and the ones that are named, write to devices, and use the
-//! network; it may signal and trace only what it has started itself (Landlock; landlock(7)). So it can
-//! change neither test programs nor reports, nor build or run a solution that lies about, nor end its
-//! judge. Kernels before 5.13, and other systems, have no such thing; there it just starts.
+//! On Linux it may read the system's libraries and settings and the files that are named, write to devices,
+//! and use the network; it may signal and trace only what it has started itself (Landlock; landlock(7)).
+//! So it can change neither test programs nor reports, nor build or run a solution that lies about, nor let
+//! another program serve in its place, nor end its judge. Kernels before 5.13, and other systems, have no
+//! such thing; there it just starts.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -30,8 +31,19 @@ fn confine(read: &[PathBuf], program: &Path) -> Result<()> {
     };
     // What an older kernel does not know is left out.
     let abi = ABI::V6;
+    // Not where programs are: one could read them into the dynamic linker, if not start them.
     let system = [
-        "/usr", "/bin", "/lib", "/lib64", "/etc", "/proc", "/sys", "/nix",
+        "/usr/lib",
+        "/usr/lib32",
+        "/usr/lib64",
+        "/usr/share",
+        "/lib",
+        "/lib32",
+        "/lib64",
+        "/etc",
+        "/proc",
+        "/sys",
+        "/nix",
     ]
     .map(Path::new);
     let files = read.iter().map(PathBuf::as_path).chain([program]);

@@ -140,6 +140,22 @@ fn a_program_sees_and_changes_nothing_of_ours() {
     assert!(got == 1 && !(free && landlock_is_there()), "{text}");
 }
 
+/// `socat` would be an echo, and Python is anything.
+#[test]
+fn no_other_program_serves_in_its_place() {
+    let cheat = "
+        for program in [\"true\", \"/bin/sh\", \"/lib64/ld-linux-x86-64.so.2\"] {
+            let mut other = Command::new(program);
+            let other = other.args([\"/bin/true\"]).status();
+            if other.is_ok_and(|status| status.success()) { println!(\"{program} served\"); }
+        }";
+    let (got, text) = grade_source("another", &listening(cheat));
+    assert!(
+        got == 1 && !(text.contains(" served") && landlock_is_there()),
+        "{text}"
+    );
+}
+
 fn landlock_is_there() -> bool {
     use landlock::{ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
     let all = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
@@ -158,13 +174,15 @@ fn who_hides_among_the_guards_is_found() {
             if words.contains(\"guard\") && words.contains(\"HARNESS_RUN\") {
                 use std::os::unix::process::CommandExt;
                 let group = entry.file_name().to_str().unwrap().parse().unwrap();
-                let mut hidden = Command::new(\"sleep\");
-                let _ = hidden.arg(format!(\"30.{me}\")).env_clear().process_group(group)
+                let mut hidden = Command::new(std::env::current_exe().unwrap());
+                let hidden = hidden.arg(format!(\"30.{me}\")).env_clear().process_group(group)
                     .stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn();
+                if hidden.is_ok() { println!(\"hidden {me}\"); }
             }
-        }
-        println!(\"hidden {me}\");";
-    let (_, text) = grade_source("hides", &listening(cheat));
+        }";
+    let waits = "fn main() { while std::env::args().any(|word| word.starts_with(\"30.\")) { std::thread::park(); }";
+    let source = listening(cheat).replace("fn main() {", waits);
+    let (_, text) = grade_source("hides", &source);
     let hidden: Vec<&str> = text
         .split("hidden ")
         .skip(1)
