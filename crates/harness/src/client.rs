@@ -44,7 +44,7 @@ impl Target {
 
     /// What the server does, which is late since this was asked first.
     fn doing(&self, late: &mut Option<Late>) -> Doing {
-        late.get_or_insert_with(|| Late::from_now_on(self.process))
+        late.get_or_insert_with(|| Late::from_now_on(self.process, PATIENCE))
             .doing()
     }
 }

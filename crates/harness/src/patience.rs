@@ -6,7 +6,7 @@ use crate::kernel;
 
 /// A server has this long for the next byte, and to make room for one.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
-/// One that is late has as much again of a processor, and so long to get that.
+/// One that is late has as much again of a processor's time, and so long to get that.
 const BUSY: Duration = Duration::from_secs(15);
 
 /// What a program does that is late.
@@ -23,15 +23,18 @@ pub(crate) enum Doing {
 /// A program that has let its time pass.
 pub(crate) struct Late {
     process: Option<u32>,
+    /// How long it had, and has once more.
+    time: Duration,
     since: Instant,
     /// How long it had worked then.
     worked: Duration,
 }
 
 impl Late {
-    pub fn from_now_on(process: Option<u32>) -> Self {
+    pub fn from_now_on(process: Option<u32>, time: Duration) -> Self {
         Self {
             process,
+            time,
             since: Instant::now(),
             worked: process.and_then(kernel::worked).unwrap_or_default(),
         }
@@ -42,7 +45,7 @@ impl Late {
             return Doing::Waits;
         }
         let worked = self.process.and_then(kernel::worked).unwrap_or_default();
-        let had_time = worked.saturating_sub(self.worked) >= PATIENCE;
+        let had_time = worked.saturating_sub(self.worked) >= self.time;
         match had_time || self.since.elapsed() > BUSY {
             true => Doing::Spins,
             false => Doing::Works,

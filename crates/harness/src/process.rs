@@ -103,28 +103,37 @@ impl Process {
         Some(ended)
     }
 
-    /// Waits until what it has printed is what `found` looks for: 2 s, and longer for as long as it works,
-    /// for it may be on a busy machine.
-    pub fn wait_patiently<T>(&self, mut found: impl FnMut(&mut Lines) -> Option<T>) -> Option<T> {
+    /// Waits until what it has printed is what `found` looks for: 2 s, and longer for as long as it works.
+    pub fn wait_patiently<T>(&self, found: impl FnMut(&mut Lines) -> Option<T>) -> Option<T> {
+        self.wait_while_it_works(PATIENCE, found)
+    }
+
+    /// Waits for so long, and longer for as long as it works, for it may be on a busy machine.
+    pub fn wait_while_it_works<T>(
+        &self,
+        waiting: Duration,
+        mut found: impl FnMut(&mut Lines) -> Option<T>,
+    ) -> Option<T> {
         let mut wait = |waiting| self.output.wait(Instant::now() + waiting, TICK, &mut found);
-        if let Some(some) = wait(PATIENCE) {
-            return Some(some);
+        let mut some = wait(waiting);
+        let late = Late::from_now_on(Some(self.id), waiting);
+        while some.is_none() && late.doing() == Doing::Works {
+            some = wait(LOOK_AGAIN);
         }
-        let late = Late::from_now_on(Some(self.id));
-        while late.doing() == Doing::Works {
-            if let Some(some) = wait(LOOK_AGAIN) {
-                return Some(some);
-            }
-        }
-        None
+        some
     }
 
     /// Gives a program that is about to die the time to do so: it is not asleep.
     pub fn settle(&self) {
-        self.output.wait(Instant::now() + DYING, TICK, |_| {
+        self.wait_while_it_works(DYING, |_| {
             let asleep = kernel::asleep(self.id).unwrap_or(false);
             (asleep || self.ended().is_some()).then_some(())
         });
+    }
+
+    /// How the program ended, if it is dying.
+    pub fn dies(&self) -> Option<Ended> {
+        self.wait_while_it_works(DYING, |_| self.ended())
     }
 
     /// Waits until all that was printed has been read, its children's words included.

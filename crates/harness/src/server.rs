@@ -327,13 +327,11 @@ impl Server {
         let Some(process) = process.as_ref() else {
             return Vec::new();
         };
-        let patience = if self.seems_gone() {
-            DYING
-        } else {
-            Duration::ZERO
+        let ended = match self.seems_gone() {
+            true => process.dies(),
+            false => process.ended(),
         };
-        let deadline = Instant::now() + patience;
-        let Some(ended) = process.output.wait(deadline, TICK, |_| process.ended()) else {
+        let Some(ended) = ended else {
             return Vec::new();
         };
         process.wait_for_output(Instant::now() + LAST_WORDS);
@@ -431,9 +429,8 @@ fn wait_until_ready(program: &Program, process: &Process, told: SocketAddr) -> S
         Err(trouble) => never_ready(trouble, process).raise(),
     };
     // A program that says so a moment too early is not worse than one that says so in time.
-    let deadline = Instant::now() + DYING;
     let mut wrong = None;
-    process.output.wait(deadline, TICK, |_| {
+    process.wait_while_it_works(DYING, |_| {
         wrong = listens_elsewhere(told, address, Some(process.id));
         wrong.is_none().then_some(())
     });
