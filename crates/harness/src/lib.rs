@@ -34,7 +34,8 @@
 //! # What it promises
 //!
 //! - A server is ready when it says so. There is no probe connection and no sleep.
-//! - Every wait has a deadline. A connection may be silent for 2 s, a server has 5 s to get ready.
+//! - Every wait has a deadline. A connection may be silent for 2 s, a server has 5 s to get ready. On Linux,
+//!   one that still works then has as much again of a processor's time: a busy machine is no fault of it.
 //! - Every server is gone with everything it started when its check is over: after a pass, a failure, a
 //!   panic, and also when the test program itself is interrupted or killed.
 //! - A failure says what was expected and what came, byte for byte, and never blames the server for
