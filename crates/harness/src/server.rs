@@ -419,9 +419,8 @@ fn is_as_told(address: SocketAddr, told: SocketAddr) -> bool {
 /// Waits until the program says that it is ready, and makes sure that it listens where it says.
 #[track_caller]
 fn wait_until_ready(program: &Program, process: &Process, told: SocketAddr) -> SocketAddr {
-    let deadline = Instant::now() + READY_WITHIN;
     let mut signs = Signs::default();
-    let ready = process.output.wait(deadline, TICK, |lines| {
+    let ready = process.wait_while_it_works(READY_WITHIN, |lines| {
         signs.of_readiness(lines, program, process, told)
     });
     let address = match ready.unwrap_or(Err(NotReady::Silent)) {
