@@ -336,7 +336,8 @@ impl Client {
     #[track_caller]
     pub fn expect_silence_for(mut self, waiting: Duration) -> Self {
         let mut buffer = [0; 64];
-        let (got, note) = match self.read(&mut buffer, waiting) {
+        let read = self.read_within(&mut buffer, waiting);
+        let (got, note) = match self.recorded(read, &buffer) {
             Err(Ending::Silent) => {
                 self.record(What::Silence {
                     waited: millis(waiting),
@@ -368,7 +369,8 @@ impl Client {
     #[track_caller]
     fn expect_ending(&mut self, expected: &str, right: fn(&Ending) -> bool) {
         let mut buffer = [0; 64];
-        match self.read(&mut buffer, PATIENCE) {
+        let read = self.read_patiently(&mut buffer);
+        match self.recorded(read, &buffer) {
             Err(ending) if right(&ending) => {}
             Err(ending) => Failure::new(expected, ending.name())
                 .entries(ending.note())
@@ -468,7 +470,7 @@ impl Client {
         let mut good = 0;
         while good < expected.len() {
             let room = buffer.len().min(expected.len() - good);
-            match self.read_unrecorded(&mut buffer[..room], PATIENCE) {
+            match self.read_patiently(&mut buffer[..room]) {
                 Ok(count) if expected[good..].starts_with(&buffer[..count]) => good += count,
                 Ok(count) => {
                     let mut wrong = buffer[..count].to_vec();
@@ -491,7 +493,7 @@ impl Client {
         while wrong.len() < AFTERTHOUGHTS {
             // It has read everything and waits for more: what it had to say is here, or on the way.
             let settled = self.is_read() && self.target.asleep();
-            match self.read_unrecorded(&mut buffer, AFTERTHOUGHT) {
+            match self.read_within(&mut buffer, AFTERTHOUGHT) {
                 Ok(count) => wrong.extend_from_slice(&buffer[..count]),
                 Err(Ending::Silent) if settled => return None,
                 Err(Ending::Silent) if started.elapsed() > PATIENCE => return None,
@@ -502,8 +504,8 @@ impl Client {
         None
     }
 
-    fn read(&mut self, buffer: &mut [u8], waiting: Duration) -> Result<usize, Ending> {
-        let read = self.read_unrecorded(buffer, waiting);
+    /// Puts what was read, or how it ended, into the conversation.
+    fn recorded(&mut self, read: Result<usize, Ending>, buffer: &[u8]) -> Result<usize, Ending> {
         match &read {
             Ok(count) => {
                 self.received += count;
@@ -524,9 +526,22 @@ impl Client {
         }
     }
 
-    fn read_unrecorded(&mut self, buffer: &mut [u8], waiting: Duration) -> Result<usize, Ending> {
-        let mut deadline = Instant::now() + waiting;
+    /// Reads what comes within 2 s, and later as long as the server works.
+    fn read_patiently(&mut self, buffer: &mut [u8]) -> Result<usize, Ending> {
+        let mut read = self.read_within(buffer, PATIENCE);
         let mut late = None;
+        while matches!(read, Err(Ending::Silent)) {
+            match self.target.doing(&mut late) {
+                Doing::Waits => break,
+                Doing::Works => read = self.read_within(buffer, AFTERTHOUGHT),
+                Doing::Spins => read = Err(Ending::Busy),
+            }
+        }
+        read
+    }
+
+    fn read_within(&mut self, buffer: &mut [u8], waiting: Duration) -> Result<usize, Ending> {
+        let deadline = Instant::now() + waiting;
         loop {
             let left = deadline
                 .saturating_duration_since(Instant::now())
@@ -543,12 +558,7 @@ impl Client {
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
                     _ if is_timeout(&error) && Instant::now() < deadline => {}
-                    _ if is_timeout(&error) && waiting != PATIENCE => return Err(Ending::Silent),
-                    _ if is_timeout(&error) => match self.target.doing(&mut late) {
-                        Doing::Waits => return Err(Ending::Silent),
-                        Doing::Works => deadline = Instant::now() + AFTERTHOUGHT,
-                        Doing::Spins => return Err(Ending::Busy),
-                    },
+                    _ if is_timeout(&error) => return Err(Ending::Silent),
                     _ if is_reset(&error) => return Err(Ending::Reset),
                     _ => cannot_judge(format!("cannot read from a connection: {error}")),
                 },
