@@ -1,31 +1,46 @@
 //! Starts a program that may do little: what a submission needs, and no more.
 //!
-//! On Linux it may read the system's libraries and settings and the files that are named, write to devices,
-//! and use the network; it may signal and trace only what it has started itself (Landlock; landlock(7)).
-//! So it can change neither test programs nor reports, nor build or run a solution that lies about, nor let
-//! another program serve in its place, nor end its judge. Kernels before 5.13, and other systems, have no
-//! such thing; there it just starts.
+//! On Linux it may read and run the system's libraries, read its settings, and use the network and a few
+//! devices (Landlock; landlock(7)). So it can change neither test programs nor reports, nor build or run a
+//! solution that lies about, nor let another program serve in its place. From Linux 6.12 on it may signal and
+//! trace only what it has started itself, and cannot end its judge. Kernels before 5.13, and other systems,
+//! have no such thing; there it just starts.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use tour::Outcome;
 
 use crate::foreground;
 
+/// What a submission finds in its environment. The rest may hold a secret of whoever grades.
+const ENVIRONMENT: [&str; 5] = [
+    "HARNESS_RUN",
+    "LANG",
+    "PATH",
+    "RUST_BACKTRACE",
+    "SystemRoot",
+];
+
 /// Confines this program, and becomes `command`.
-pub fn run(read: &[PathBuf], command: &[OsString]) -> Outcome {
+pub fn run(command: &[OsString]) -> Outcome {
     let (program, arguments) = command
         .split_first()
         .context("there is no program to start")?;
     let program = Path::new(program);
-    confine(read, program)?;
-    foreground::replace(program, arguments)
+    confine(program)?;
+    let kept = ENVIRONMENT
+        .iter()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(kept);
+    foreground::replace(command)
 }
 
 #[cfg(target_os = "linux")]
-fn confine(read: &[PathBuf], program: &Path) -> Result<()> {
+fn confine(program: &Path) -> Result<()> {
     use landlock::{
         ABI, Access, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope, path_beneath_rules,
     };
@@ -46,14 +61,21 @@ fn confine(read: &[PathBuf], program: &Path) -> Result<()> {
         "/nix",
     ]
     .map(Path::new);
-    let files = read.iter().map(PathBuf::as_path).chain([program]);
+    let devices = [
+        "/dev/null",
+        "/dev/zero",
+        "/dev/full",
+        "/dev/random",
+        "/dev/urandom",
+    ];
+    let device = AccessFs::ReadFile | AccessFs::WriteFile;
     let rules = Ruleset::default()
         .handle_access(AccessFs::from_all(abi))?
         .scope(Scope::from_all(abi))?
         .create()?
         .add_rules(path_beneath_rules(system, AccessFs::from_read(abi)))?
-        .add_rules(path_beneath_rules(["/dev"], AccessFs::from_all(abi)))?
-        .add_rules(path_beneath_rules(files, AccessFs::from_read(abi)))?;
+        .add_rules(path_beneath_rules(devices, device))?
+        .add_rules(path_beneath_rules([program], AccessFs::from_read(abi)))?;
     rules
         .restrict_self()
         .context("cannot confine a submission")?;
@@ -61,6 +83,6 @@ fn confine(read: &[PathBuf], program: &Path) -> Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn confine(_read: &[PathBuf], _program: &Path) -> Result<()> {
+fn confine(_program: &Path) -> Result<()> {
     Ok(())
 }

@@ -15,24 +15,25 @@ pub fn build_and_run(lesson: &Lesson, arguments: &[OsString]) -> Outcome {
     let binary = binaries
         .first()
         .with_context(|| format!("{} has no binary", lesson.source()))?;
-    replace(&binary.executable, arguments)
+    let mut command = Command::new(&binary.executable);
+    command.args(arguments);
+    replace(command)
 }
 
 /// Becomes another program, so that a Ctrl-C and the exit status are its own.
-pub fn replace(program: &Path, arguments: &[OsString]) -> Outcome {
-    let mut command = Command::new(program);
-    command.args(arguments);
-    become_it(command).with_context(|| format!("cannot run {}", program.display()))
+pub fn replace(mut command: Command) -> Outcome {
+    become_it(&mut command)
+        .with_context(|| format!("cannot run {}", Path::new(command.get_program()).display()))
 }
 
 #[cfg(unix)]
-fn become_it(mut command: Command) -> std::io::Result<ExitCode> {
+fn become_it(command: &mut Command) -> std::io::Result<ExitCode> {
     use std::os::unix::process::CommandExt;
     Err(command.exec())
 }
 
 #[cfg(not(unix))]
-fn become_it(mut command: Command) -> std::io::Result<ExitCode> {
+fn become_it(command: &mut Command) -> std::io::Result<ExitCode> {
     // A Ctrl-C reaches every program of the console: the step ends by it, and so does this one.
     let code = command.status()?.code();
     Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)))

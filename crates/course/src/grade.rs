@@ -318,7 +318,7 @@ impl Out {
                     .parent()
                     .filter(|folder| !folder.as_os_str().is_empty());
                 let folder = folder.unwrap_or(Path::new("."));
-                Some(tempfile::NamedTempFile::new_in(folder).with_context(problem)?)
+                Some(readable().tempfile_in(folder).with_context(problem)?)
             }
         };
         Ok(Self {
@@ -338,4 +338,13 @@ impl Out {
         };
         written.with_context(|| format!("cannot write {}", self.file.display()))
     }
+}
+
+/// A new file for whoever may read what this user writes: a temporary one is for its owner alone.
+fn readable() -> tempfile::Builder<'static, 'static> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "other systems have no modes"))]
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
+    builder
 }

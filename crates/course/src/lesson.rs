@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::progress::{self, Progress};
+use crate::progress::{self, Progress, Reached};
 use crate::{check, foreground};
 use tour::Outcome;
 use tour::catalog::{self, Lesson};
@@ -15,15 +15,27 @@ use tour::catalog::{self, Lesson};
 pub fn hint(name: &str, level: Option<usize>) -> Outcome {
     let exercise = catalog::exercise(name)?;
     let hints = hints(&exercise)?;
-    let seen = Progress::load()?.of(&exercise.name).hints;
-    let level = level
-        .unwrap_or(seen.saturating_add(1))
-        .clamp(1, hints.len());
+    let Reached {
+        hints: seen,
+        passed,
+        ..
+    } = Progress::load()?.of(&exercise.name);
+    let level = level.unwrap_or((seen + 1).min(hints.len()));
+    ensure!(
+        (1..=hints.len()).contains(&level),
+        "{} has no hint {level}\nhint: there are {}",
+        exercise.name,
+        hints.len()
+    );
     anstream::print!("{}", hints[level - 1]);
     Progress::update(&exercise.name, |reached| {
         reached.hints = reached.hints.max(level)
     })?;
     match hints.len() - level {
+        0 if passed => anstream::println!(
+            "That was the last hint. `just solution {}` is open.",
+            exercise.name
+        ),
         0 => anstream::println!(
             "That was the last hint. `just solution {}` opens when you have passed.",
             exercise.name
@@ -86,7 +98,9 @@ pub fn start_afresh(exercise: &Lesson) -> Result<String> {
         }
         return Err(error).with_context(|| format!("cannot write {}", exercise.source()));
     }
-    Progress::update(&exercise.name, |reached| reached.last = 0)?;
+    Progress::update(&exercise.name, |reached| {
+        (reached.last, reached.hints) = (0, 0)
+    })?;
     let afresh = format!("{} is as it was at the start", exercise.source());
     let kept = kept.strip_prefix(catalog::root()).unwrap_or(&kept);
     Ok(match there {
@@ -139,15 +153,15 @@ pub fn replay(
 ) -> Outcome {
     let exercise = catalog::exercise(name)?;
     let suite = crate::suite::programs(std::slice::from_ref(&exercise))?.remove(0)?;
-    let mut arguments = vec!["--show".to_owned(), harness::check_name(wanted)];
+    let mut command = Command::new(suite);
+    command.arg("--show").arg(harness::check_name(wanted));
     let seed = ("--seed", seed.map(|seed| seed.to_string()));
     for (option, value) in server.into_iter().chain([seed]) {
         if let Some(value) = value {
-            arguments.extend([option.to_owned(), value]);
+            command.args([option, &value]);
         }
     }
-    let arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
-    foreground::replace(&suite, &arguments)
+    foreground::replace(command)
 }
 
 /// Runs an exercise in the foreground, as a step is run.

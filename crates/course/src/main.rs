@@ -111,8 +111,6 @@ enum Command {
     Burn,
     #[command(hide = true)]
     Confine {
-        #[arg(long)]
-        read: Vec<PathBuf>,
         #[arg(last = true)]
         command: Vec<OsString>,
     },
@@ -223,7 +221,7 @@ fn run(command: Command) -> Outcome {
         Command::Stress { times, names, .. } => stress::run(times, &names),
         Command::BenchLoop => bench::run(),
         Command::Burn => stress::burn(),
-        Command::Confine { read, command } => confine::run(&read, &command),
+        Command::Confine { command } => confine::run(&command),
     }
 }
 

@@ -188,34 +188,35 @@ fn package(source: &Source) -> Result<String> {
 fn lay(source: &Source, folder: &Path) -> Result<()> {
     let src = folder.join("src");
     write(&folder.join("Cargo.toml"), package(source)?.as_bytes())?;
-    let wanted: Vec<PathBuf> = source
+    let mut wanted: Vec<PathBuf> = source
         .files
         .iter()
         .map(|(name, _)| src.join(name))
         .collect();
-    for file in files_below(&src)? {
-        if !wanted.contains(&file) {
-            fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-        }
+    wanted.sort();
+    // What differs in its files may differ in its folders.
+    if src.exists() && files_below(&src)? != wanted {
+        fs::remove_dir_all(&src).with_context(|| format!("cannot remove {}", src.display()))?;
     }
-    for (path, (_, bytes)) in wanted.iter().zip(&source.files) {
-        write(path, bytes)?;
+    for (name, bytes) in &source.files {
+        write(&src.join(name), bytes)?;
     }
     Ok(())
 }
 
+/// All files, in order.
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(files); // nothing was there before
-    };
-    for entry in entries {
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?
+    {
         let path = entry?.path();
         match path.is_dir() {
             true => files.extend(files_below(&path)?),
             false => files.push(path),
         }
     }
+    files.sort();
     Ok(files)
 }
 

@@ -24,14 +24,14 @@ pub fn collect(root: &Path, src: &Path) -> Result<Files> {
     let src = root.join(src);
     ensure!(
         src.is_dir(),
-        "{}: there is no such folder\nhint: `just reset` brings the starter back",
+        "{}: there is no such folder\nhint: `just reset NAME` brings the starter back",
         src.display()
     );
     let mut files = Files::new();
     let mut left = BYTES;
     look_into(&src, Path::new(""), &mut left, &mut files)?;
     files.sort();
-    check(&files).with_context(|| format!("{} cannot be handed in", src.display()))?;
+    check(&files).with_context(|| format!("cannot take {}", src.display()))?;
     Ok(files)
 }
 
@@ -95,13 +95,19 @@ pub fn check(files: &Files) -> Result<()> {
         .iter()
         .find(|(name, _)| name == &PathBuf::from("main.rs"))
     else {
-        bail!("there is no main.rs\nhint: `just reset` brings the starter back");
+        bail!("there is no main.rs\nhint: `just reset NAME` brings the starter back");
     };
     ensure!(
         !main.is_empty(),
-        "main.rs is empty\nhint: `just reset` brings the starter back"
+        "main.rs is empty\nhint: `just reset NAME` brings the starter back"
     );
     for (name, bytes) in files {
+        let plain = |c: char| c.is_alphanumeric() || "_-./\\".contains(c);
+        ensure!(
+            name.to_str().is_some_and(|name| name.chars().all(plain)),
+            "{}: a file's name has letters, digits, _ and -",
+            name.display()
+        );
         if let Err(error) = str::from_utf8(bytes) {
             let place = error.valid_up_to();
             let line = 1 + bytes[..place].iter().filter(|byte| **byte == b'\n').count();

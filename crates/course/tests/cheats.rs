@@ -130,7 +130,9 @@ fn a_program_sees_and_changes_nothing_of_ours() {
     let root = tour::catalog::root().to_str().expect("text");
     let marker = std::env::temp_dir().join(format!("cheat-{}", std::process::id()));
     let cheat = format!(
-        "for file in [\"{root}/exercises/06-lines/variants/reference.rs\", \"{root}/Cargo.toml\"] {{
+        "if std::env::var(\"CARGO_HOME\").is_ok() || std::env::vars().count() > 5 {{ println!(\"read /environment\"); }}
+        if fs::write(\"/dev/shm/cheat\", \"x\").is_ok() {{ println!(\"wrote a file\"); }}
+        for file in [\"{root}/exercises/06-lines/variants/reference.rs\", \"{root}/Cargo.toml\"] {{
             if fs::read(file).is_ok() {{ fs::write({marker:?}, file).unwrap(); println!(\"read {{file}}\"); }}
         }}
         if fs::write({marker:?}, \"x\").is_ok() {{ println!(\"wrote a file\"); }}"
@@ -297,6 +299,23 @@ fn a_link_is_no_source() {
     let (got, text) = grade(&folder);
     assert_eq!(got, 0);
     assert!(text.contains("a link or a device, not a file"), "{text}");
+}
+
+/// One has a folder where the next has a file, and a name that would hide what is taken in.
+#[test]
+fn the_one_before_and_odd_names_change_nothing() {
+    let source = fs::read_to_string(reference()).expect("the reference");
+    let (one, next) = (folder("one"), folder("next"));
+    for folder in [&one, &next] {
+        fs::write(folder.join("src/main.rs"), &source).expect("a source");
+    }
+    fs::create_dir(one.join("src/part.rs")).expect("a folder");
+    fs::write(one.join("src/part.rs/deep.rs"), "").expect("a source");
+    fs::write(next.join("src/part.rs"), "").expect("a source");
+    assert_eq!((grade(&one).0, grade(&next).0), (20, 20));
+    fs::write(next.join("src/a.rs\nb.rs"), "").expect("a source");
+    let (got, text) = grade(&next);
+    assert!(got == 0 && text.contains("letters, digits"), "{text}");
 }
 
 /// The compiler runs out of stack, and says nothing in its own way.

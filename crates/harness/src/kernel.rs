@@ -273,7 +273,8 @@ mod linux {
             let mut rest = &buffer[..count];
             while let Some(length) = number(rest, 0) {
                 let (message, after) = rest.split_at_checked(length as usize)?;
-                let Some(socket) = (rest[4..6] == BY_FAMILY.to_ne_bytes()).then(|| socket(message))
+                let Some(socket) =
+                    (rest.get(4..6)? == BY_FAMILY.to_ne_bytes()).then(|| socket(message))
                 else {
                     return Some(found); // the end of the list, or there is no such connection
                 };

@@ -89,12 +89,22 @@ pub fn exercise(wanted: &str) -> Result<Lesson> {
     find("exercise", exercises()?, wanted)
 }
 
-/// The exercises that are meant; all of them if none is named.
+/// The exercises that are meant, each once; all of them if none is named.
 pub fn exercises_named(wanted: &[String]) -> Result<Vec<Lesson>> {
-    match wanted.is_empty() {
-        true => exercises(),
-        false => wanted.iter().map(|wanted| exercise(wanted)).collect(),
+    if wanted.is_empty() {
+        return exercises();
     }
+    let mut lessons = Vec::new();
+    for wanted in wanted {
+        let lesson = exercise(wanted)?;
+        if lessons
+            .iter()
+            .all(|known: &Lesson| known.name != lesson.name)
+        {
+            lessons.push(lesson);
+        }
+    }
+    Ok(lessons)
 }
 
 fn numbered(folder: &str) -> Result<Vec<Lesson>> {
