@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
@@ -9,6 +10,9 @@ use similar::{ChangeTag, DiffOp, TextDiff};
 
 use tour::Outcome;
 use tour::catalog::{self, Lesson};
+
+/// A difference that takes longer to find is not the least.
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// Prints how the source of one step differs from another's.
 pub fn run(from: &str, to: &str) -> Outcome {
@@ -26,7 +30,9 @@ pub fn between(from: &Lesson, to: &Lesson) -> Result<String> {
     let (old, new) = (from.text()?, to.text()?);
     let (bold, dimmed) = (Style::new().bold(), Style::new().dimmed());
     let mut text = format!("{bold}--- {}\n+++ {}{bold:#}\n", from.source(), to.source());
-    let diff = TextDiff::from_lines(&old, &new);
+    let diff = TextDiff::configure()
+        .timeout(LONGEST)
+        .diff_lines(&old, &new);
     for hunk in diff.unified_diff().iter_hunks() {
         // Writing to a String does not fail.
         let _ = writeln!(text, "{dimmed}{}{dimmed:#}", hunk.header());
@@ -46,7 +52,7 @@ pub fn between(from: &Lesson, to: &Lesson) -> Result<String> {
 
 /// How many lines changed. A line that was replaced by another counts once.
 pub fn changed_lines(old: &str, new: &str) -> usize {
-    let diff = TextDiff::from_lines(old, new);
+    let diff = TextDiff::configure().timeout(LONGEST).diff_lines(old, new);
     let changes = diff.ops().iter().map(|operation| match operation {
         DiffOp::Equal { .. } => 0,
         other => other.old_range().len().max(other.new_range().len()),

@@ -148,6 +148,7 @@ impl Progress {
         };
         let mark = match (self.passes(name), reached.best) {
             (true, _) => ('✓', AnsiColor::Green.on_default()),
+            (false, _) if reached.passed => ('✓', Style::new().dimmed()), // it did once
             (false, 0) => ('·', Style::new().dimmed()),
             (false, _) => ('…', AnsiColor::Yellow.on_default()),
         };

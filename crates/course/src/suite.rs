@@ -133,6 +133,7 @@ impl Suite {
         thread::spawn(move || {
             let mut json = Vec::new();
             let _ = (&mut stdout).take(LARGEST).read_to_end(&mut json); // half a report is none
+            drop(stdout); // a suite that has more to say ends by that
             let words = words.join().unwrap_or_default();
             let _ = send_end.send(Said { json, words }); // nobody may wait any more
         });

@@ -103,8 +103,8 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// Compares from `offset`, the place in the whole stream where both begin. `None` if they are equal.
-    pub fn between(expected: &[u8], got: &[u8], offset: usize) -> Option<Self> {
+    /// Compares. `None` if they are equal.
+    pub fn between(expected: &[u8], got: &[u8]) -> Option<Self> {
         if expected == got {
             return None;
         }
@@ -112,7 +112,7 @@ impl Difference {
         let place = pairs.take_while(|(expected, got)| expected == got).count();
         let start = place.saturating_sub(HEAD);
         let before = escape(&got[start..place]);
-        let lead = if start + offset > 0 { "… " } else { "" };
+        let lead = if start > 0 { "… " } else { "" };
         let show = |bytes: &[u8]| {
             let end = bytes.len().min(place + HEAD);
             let trail = if end < bytes.len() { " …" } else { "" };
@@ -130,7 +130,7 @@ impl Difference {
             (None, None) => String::new(),
         };
         let indent = " ".repeat(lead.chars().count() + 1 + before.len());
-        let caret = format!("{indent}^ byte {}: {what}", thousands(offset + place));
+        let caret = format!("{indent}^ byte {}: {what}", thousands(place));
         Some(Self {
             expected: show(expected),
             got: show(got),
@@ -154,13 +154,13 @@ mod tests {
 
     #[test]
     fn the_caret_stands_under_the_first_difference() {
-        let difference = Difference::between(b"a\nbXd", b"a\nbcd", 0).expect("they differ");
+        let difference = Difference::between(b"a\nbXd", b"a\nbcd").expect("they differ");
         assert_eq!(difference.got, "\"a\\nbcd\"");
         assert_eq!(difference.caret, "     ^ byte 3: expected \"X\", got \"c\"");
     }
 
     #[test]
     fn equal_bytes_have_no_difference() {
-        assert!(Difference::between(b"same", b"same", 0).is_none());
+        assert!(Difference::between(b"same", b"same").is_none());
     }
 }

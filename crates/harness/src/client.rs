@@ -62,8 +62,6 @@ pub struct Client {
     target: Target,
     /// How many bytes were sent to the server.
     sent: u64,
-    /// How many bytes the server has sent.
-    received: usize,
     finished: bool,
     reset: bool,
     /// When the last byte came.
@@ -155,7 +153,6 @@ impl Client {
             address,
             target,
             sent: 0,
-            received: 0,
             finished: false,
             reset: false,
             heard: Instant::now(),
@@ -395,7 +392,12 @@ impl Client {
         let state = match (arrived.accepted, arrived.unread) {
             (false, _) => "it has not let this client in (accept)".to_owned(),
             (true, 0) if self.sent == 0 => return None,
-            (true, 0) => "it has read all that this client has sent".to_owned(),
+            (true, 0) if self.finished => "it has read all that this client has sent".to_owned(),
+            (true, 0) => {
+                "it has read all that this client has sent, and waits: for more, or for the end?\n\
+                          Or is its answer in a buffer that was not flushed?"
+                    .to_owned()
+            }
             (true, unread) => format!("it has not read the last {} yet", count(unread as usize)),
         };
         Some(("server", state))
@@ -438,8 +440,6 @@ impl Client {
             true => Cow::Borrowed(expected),
             false => Cow::Owned([&expected[..good], &wrong].concat()),
         };
-        let offset = self.received;
-        self.received += got.len();
         if !got.is_empty() {
             let bytes = Excerpt::of(&got);
             let recorder = &self.target.recorder;
@@ -448,7 +448,7 @@ impl Client {
         if let Some(ending) = &ending {
             self.record_ending(ending);
         }
-        let Some(difference) = Difference::between(expected, &got, offset) else {
+        let Some(difference) = Difference::between(expected, &got) else {
             return Ok(());
         };
         let how = match &ending {
@@ -508,7 +508,6 @@ impl Client {
     fn recorded(&mut self, read: Result<usize, Ending>, buffer: &[u8]) -> Result<usize, Ending> {
         match &read {
             Ok(count) => {
-                self.received += count;
                 self.record(What::Received {
                     bytes: Excerpt::of(&buffer[..*count]),
                 });

@@ -40,6 +40,10 @@ mod elsewhere {
         None
     }
 
+    pub fn all_asleep(_group: u32) -> Option<bool> {
+        None
+    }
+
     pub fn worked(_process: u32) -> Option<Duration> {
         None
     }
@@ -134,6 +138,12 @@ mod linux {
     /// Whether every thread of a process waits for something to happen.
     pub fn asleep(process: u32) -> Option<bool> {
         every_thread_is("S", process)
+    }
+
+    /// Whether every process of a group waits for something to happen.
+    pub fn all_asleep(group: u32) -> Option<bool> {
+        asleep(group)?;
+        Some(members(group).filter_map(asleep).all(|asleep| asleep))
     }
 
     /// How long a process has had a processor so far: its own time and the kernel's, for all its threads.
@@ -273,12 +283,14 @@ mod linux {
             let mut rest = &buffer[..count];
             while let Some(length) = number(rest, 0) {
                 let (message, after) = rest.split_at_checked(length as usize)?;
-                let Some(socket) =
-                    (rest.get(4..6)? == BY_FAMILY.to_ne_bytes()).then(|| socket(message))
-                else {
-                    return Some(found); // the end of the list, or there is no such connection
-                };
-                found.push(socket?);
+                if message.get(4..6)? != BY_FAMILY.to_ne_bytes() {
+                    // The end of the list; there is no such connection; or the kernel does not know how to tell.
+                    let error = number(message, 16)?.cast_signed();
+                    let none = matches!(query, Query::Connection { .. })
+                        && error == -Errno::NOENT.raw_os_error();
+                    return (error == 0 || none).then_some(found);
+                }
+                found.push(socket(message)?);
                 rest = after;
             }
             if matches!(query, Query::Connection { .. }) {

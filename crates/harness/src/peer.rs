@@ -80,7 +80,7 @@ impl Peer {
             )
             .raise();
         };
-        if let Some(difference) = Difference::between(expected, &got, 0) {
+        if let Some(difference) = Difference::between(expected, &got) {
             Failure::of_bytes(difference, &count(expected.len()), &count(got.len())).raise();
         }
         self

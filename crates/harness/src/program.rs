@@ -308,8 +308,7 @@ impl Finished {
 
 #[track_caller]
 fn expect_text(stream: &str, expected: &str, got: &str) {
-    if let Some(difference) =
-        crate::bytes::Difference::between(expected.as_bytes(), got.as_bytes(), 0)
+    if let Some(difference) = crate::bytes::Difference::between(expected.as_bytes(), got.as_bytes())
     {
         Failure::of_bytes(difference, &format!("on {stream}"), "").raise();
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -163,13 +164,25 @@ impl Server {
 
     /// Fails unless the server listens where it was told to, and nowhere else.
     ///
-    /// Port 0 stands for any port. On Linux the system is asked, elsewhere the ready line is believed.
+    /// Port 0 stands for any port: a second server beside this one has another. On Linux the system is
+    /// asked, elsewhere the ready line is believed.
     #[track_caller]
     pub fn expect_listens_as_told(&self) {
-        let process = self.process();
-        let group = process.as_ref().map(|process| process.id);
+        let group = self.process().as_ref().map(|process| process.id);
         if let Some(failure) = listens_elsewhere(self.told, self.address(), group) {
             failure.raise();
+        }
+        if self.told.port() != 0 || group.is_none() {
+            return;
+        }
+        let second = || Self::start(self.program.clone(), self.told, self.arguments.clone());
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(second)) {
+            let note = "this was a second server beside the first, and port 0 asks the system for a port that is \
+                        free: does it listen where --bind says?";
+            match payload.downcast::<Failure>() {
+                Ok(failure) => failure.note(note).raise(),
+                Err(other) => resume_unwind(other),
+            }
         }
     }
 
@@ -182,7 +195,7 @@ impl Server {
         };
         process.settle();
         if process.ended().is_some() {
-            Failure::new("a server that goes on serving", "one that has ended").raise();
+            ended_by_itself().raise();
         }
     }
 
@@ -203,7 +216,8 @@ impl Server {
                     .raise();
             }
             process.signal(Signal::TERM, What::AskedToEnd);
-            if process.wait(Instant::now() + ANSWER_WITHIN).is_none() {
+            let ended = process.wait_patiently(|_| process.ended());
+            if ended.and_then(|_| process.wait(Instant::now())).is_none() {
                 let expected = "a server that ends when it is asked to (SIGTERM)";
                 Failure::new(expected, "still running after 2 s").raise();
             }
@@ -246,7 +260,7 @@ impl Server {
     #[track_caller]
     pub fn expect_asleep(&self) {
         let asleep =
-            self.ask_kernel(|process| kernel::asleep(process).map(|asleep| asleep.then_some(())));
+            self.ask_kernel(|group| kernel::all_asleep(group).map(|asleep| asleep.then_some(())));
         if asleep.is_none() {
             let got = "a thread that runs on and on: it asks again and again instead of waiting";
             Failure::new("a server that sleeps while there is nothing to do", got).raise();
@@ -281,6 +295,9 @@ impl Server {
         process
             .output
             .wait(Instant::now() + ANSWER_WITHIN, TICK, |_| {
+                if process.ended().is_some() {
+                    ended_by_itself().raise();
+                }
                 match answer(process.id) {
                     Some(answer) => answer,
                     None => skip("this system does not tell what a process is doing"),
@@ -367,6 +384,10 @@ impl Server {
             )),
         }
     }
+}
+
+fn ended_by_itself() -> Failure {
+    Failure::new("a server that goes on serving", "one that has ended")
 }
 
 fn list(addresses: &[SocketAddr]) -> String {

@@ -387,7 +387,7 @@ impl Session {
     fn report_only(&self, threads: usize) -> ExitCode {
         let next = AtomicUsize::new(0);
         thread::scope(|scope| {
-            for _ in 0..threads {
+            for _ in 0..threads.max(1) {
                 scope.spawn(|| {
                     while let Some(index) = self.selected.get(next.fetch_add(1, Ordering::Relaxed))
                     {

@@ -181,16 +181,18 @@ impl Timer {
     }
 }
 
+/// Ends a process that leads a group, and what it has started.
 #[cfg(unix)]
-fn end_group(leader: u32) {
+pub fn end_group(leader: u32) {
     use rustix::process::{Pid, Signal, kill_process_group};
     if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL); // an error means that it has ended
     }
 }
 
+/// Ends a process, and what it has started.
 #[cfg(not(unix))]
-fn end_group(leader: u32) {
+pub fn end_group(leader: u32) {
     let _ = Command::new("taskkill")
         .args(["/F", "/T", "/PID", &leader.to_string()])
         .output();

@@ -129,6 +129,13 @@ fn expect_lines(program: &Program, arguments: &[&str], lines: &[&str]) {
         .map(|(line, number)| line.replace('N', &number) + "\n");
     let expected: String = filled.collect();
     drop(finished.expect_stdout(&expected));
+    if sockets.len() < lines.len() {
+        let (got, all) = (sockets.len(), lines.len());
+        let got = format!("{got} of {all}: the rest came at its end");
+        Failure::new("every line while its standard input is open", got)
+            .note("nobody can look at a socket that is not spoken of yet; what is printed may wait in a buffer until it is flushed")
+            .raise();
+    }
     for (line, socket) in expected.lines().zip(&sockets) {
         expect_true(line, socket.as_ref());
     }

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         .check(
             Check::new("one line gets one reply, and so does the next", one_after_the_other)
                 .points(3)
-                .teaches("A conversation goes on: read, answer, and read again, until the client has finished."),
+                .teaches("A reply is \"received: \", the bytes of the line as they were, spaces too, and a newline. Then the conversation goes on: read, answer, and read again, until the client has finished."),
         )
         .check(
             Check::new("a line that arrives in pieces is answered once", in_pieces)
@@ -40,17 +40,17 @@ fn main() -> ExitCode {
         .check(
             Check::new("a carriage return before the newline is not part of the line", carriage_return)
                 .points(1)
-                .teaches("Telnet, HTTP and FTP end a line with \"\\r\\n\" (RFC 5321, section 2.3.8, says it for mail)."),
+                .teaches("Telnet, HTTP and FTP end a line with \"\\r\\n\" (RFC 5321, section 2.3.8, says it for mail). One carriage return belongs to that end, if a newline follows; any other is a byte of the line."),
         )
         .check(
             Check::new("a last line without a newline is answered too", last_line)
                 .points(2)
-                .teaches("The end of sending ends the last line as well."),
+                .teaches("The end of sending ends the last line as well. Without a newline after it, a carriage return is a byte of the line."),
         )
         .check(
             Check::new("a line of 1024 bytes is answered, a longer one is an error", too_long)
                 .points(2)
-                .teaches("A server that waits for a newline that never comes keeps all that is sent: any client can fill its memory."),
+                .teaches("A server that waits for a newline that never comes keeps all that is sent: any client can fill its memory. The limit is on the line, to the byte: what ends it, \"\\n\" or \"\\r\\n\", does not count."),
         )
         .check(
             Check::new("a client that resets does not stop the server", reset)
@@ -70,7 +70,7 @@ fn word(random: &mut fastrand::Rng) -> String {
 
 fn one_after_the_other(server: &Server) {
     let random = &mut server.random();
-    let (one, other) = (word(random), word(random));
+    let (one, other) = (word(random), format!(" \t{}\t ", word(random)));
     let client = server
         .connect()
         .send(format!("{one}\n"))
@@ -148,14 +148,15 @@ fn carriage_return(server: &Server) {
         .expect(format!("received: {word}\n"));
     // Elsewhere it is a byte like any other.
     let client = client
-        .send(format!("a\r{word}\r\n"))
-        .expect(format!("received: a\r{word}\n"));
+        .send(format!("a\r{word}\r\r\n"))
+        .expect(format!("received: a\r{word}\r\n"));
     client.finish_sending().expect_end();
 }
 
 fn last_line(server: &Server) {
     let random = &mut server.random();
-    let (one, last) = (word(random), word(random));
+    // No newline follows the carriage return.
+    let (one, last) = (word(random), word(random) + "\r");
     let client = server
         .connect()
         .send(format!("{one}\n{last}"))

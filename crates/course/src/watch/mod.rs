@@ -131,7 +131,7 @@ impl Watch {
     fn look(&mut self, terminal: &Terminal) -> Result<bool> {
         self.screen.draw(terminal)?;
         if terminal.is_gone_within(TICK)?
-            || (event::poll(Duration::ZERO)? && !self.hear(&event::read()?)?)
+            || (event::poll(Duration::ZERO)? && !self.hear(&event::read()?))
         {
             return Ok(false);
         }
@@ -150,13 +150,18 @@ impl Watch {
     }
 
     /// Takes what the terminal has to say. Returns whether to go on.
-    fn hear(&mut self, event: &Event) -> Result<bool> {
+    fn hear(&mut self, event: &Event) -> bool {
         match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => return self.key(*key),
+            Event::Key(key) if key.kind != KeyEventKind::Release => {
+                return self.key(*key).unwrap_or_else(|error| {
+                    self.screen.say(format!("{error:#}"));
+                    true
+                });
+            }
             Event::Resize(..) => self.screen.redraw(),
             _ => {}
         }
-        Ok(true)
+        true
     }
 
     fn notice_saves(&mut self) {

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::check::{self, Trouble};
+use tour::build;
 use tour::catalog::Lesson;
 
 /// So many lines are kept.
@@ -32,7 +33,7 @@ enum State {
 impl Running {
     /// Builds the program and starts it, all in the background.
     pub fn start(exercise: &Lesson) -> Self {
-        let (tell, heard) = channel();
+        let (tell, heard) = sync_channel(KEPT); // who prints faster than it is shown waits
         let child = Arc::new(Mutex::new(State::Building));
         let (exercise, state) = (exercise.clone(), Arc::clone(&child));
         thread::spawn(move || build_and_start(&exercise, &tell, &state));
@@ -75,7 +76,7 @@ impl Running {
     }
 }
 
-fn build_and_start(exercise: &Lesson, tell: &Sender<String>, state: &Mutex<State>) {
+fn build_and_start(exercise: &Lesson, tell: &SyncSender<String>, state: &Mutex<State>) {
     let say = |text: &str| {
         text.lines()
             .for_each(|line| drop(tell.send(line.to_owned())))
@@ -91,6 +92,8 @@ fn build_and_start(exercise: &Lesson, tell: &Sender<String>, state: &Mutex<State
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     if matches!(*state, State::Unwanted) {
         return;
@@ -108,7 +111,7 @@ fn build_and_start(exercise: &Lesson, tell: &Sender<String>, state: &Mutex<State
     }
 }
 
-fn listen_to(output: impl Read + Send + 'static, tell: &Sender<String>) {
+fn listen_to(output: impl Read + Send + 'static, tell: &SyncSender<String>) {
     let tell = tell.clone();
     thread::spawn(move || {
         let mut output = BufReader::new(output);
@@ -132,9 +135,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         let mut state = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         if let State::Runs(mut child) = std::mem::replace(&mut *state, State::Unwanted) {
-            // An error means that it has ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
+            if matches!(child.try_wait(), Ok(None)) {
+                build::end_group(child.id());
+            }
+            let _ = child.wait(); // an error means that it has ended by itself
         }
     }
 }

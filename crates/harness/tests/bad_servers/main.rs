@@ -36,10 +36,11 @@ fn main() -> ExitCode {
 /// The name of a bad server, and the check that it fails.
 type BadServer = (&'static str, fn(&Server));
 
-const BAD_SERVERS: [BadServer; 25] = [
+const BAD_SERVERS: [BadServer; 26] = [
     ("never_ready", hello),
     ("exits", hello),
     ("killed_by_a_signal", hello),
+    ("always_has_the_same_port", Server::expect_listens_as_told),
     ("ready_line_with_a_capital", hello),
     ("nonsense_address", hello),
     ("ready_line_in_two_writes", hello),
@@ -227,6 +228,7 @@ fn normalised(text: &str) -> String {
     for (before, taken, instead) in [
         ("127.0.0.1:", digits as fn(char) -> bool, "PORT"),
         ("0.0.0.0:", digits, "PORT"),
+        ("status 1 after ", digits, "N"),
         ("status 3 after ", digits, "N"),
         ("(SIGKILL) after ", digits, "N"),
         ("main.rs:", digits, "LINE"),

@@ -8,12 +8,21 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
+/// The same for all servers of a test program.
+fn port_of_this_run() -> u32 {
+    #[cfg(unix)]
+    let run = std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    let run = 0; // whose text is not compared there
+    20_000 + run % 10_000
+}
+
 /// What an honest server answers to `hello\n`.
 const ANSWER: &[u8] = b"received: hello\n";
 
 type BadServer = fn(bind: &str) -> io::Result<()>;
 
-const SERVERS: [(&str, BadServer); 36] = [
+const SERVERS: [(&str, BadServer); 37] = [
     ("honest", |bind| serve(&listen(bind)?, ANSWER)),
     ("silent_start", |bind| {
         serve(&TcpListener::bind(bind)?, ANSWER)
@@ -53,6 +62,12 @@ const SERVERS: [(&str, BadServer); 36] = [
             .args(["-KILL", &std::process::id().to_string()])
             .status()?;
         wait_for_ever(())
+    }),
+    // Beside each other, test programs have different ports for it.
+    ("always_has_the_same_port", |_| {
+        let listener = TcpListener::bind(format!("127.0.0.1:{}", port_of_this_run()))?;
+        println!("listening on {}", listener.local_addr()?);
+        serve(&listener, ANSWER)
     }),
     ("ready_line_with_a_capital", |bind| {
         let listener = TcpListener::bind(bind)?;

@@ -59,7 +59,8 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
         waiting.extend_from_slice(&buffer[..count]);
         while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = waiting.drain(..=end).collect();
-            answer(&mut stream, &line[..end])?;
+            let line = &line[..end];
+            answer(&mut stream, line.strip_suffix(b"\r").unwrap_or(line))?;
             stream.shutdown(Shutdown::Write)?;
             // What still comes is thrown away, so that the client sees an end and no reset.
             return io::copy(&mut stream, &mut io::sink()).map(drop);
@@ -74,9 +75,8 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers a line, which is without its newline. Returns whether the conversation goes on.
+/// Answers a line, which is without its end. Returns whether the conversation goes on.
 fn answer(stream: &mut TcpStream, line: &[u8]) -> io::Result<bool> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > LONGEST {
         refuse(stream)?;
         return Ok(false);

@@ -56,7 +56,8 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
         if let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
             let line = waiting[..=end].to_vec();
             waiting.clear();
-            if !answer(&mut stream, &line[..end])? {
+            let line = &line[..end];
+            if !answer(&mut stream, line.strip_suffix(b"\r").unwrap_or(line))? {
                 return Ok(());
             }
         }
@@ -70,9 +71,8 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers a line, which is without its newline. Returns whether the conversation goes on.
+/// Answers a line, which is without its end. Returns whether the conversation goes on.
 fn answer(stream: &mut TcpStream, line: &[u8]) -> io::Result<bool> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > LONGEST {
         refuse(stream)?;
         return Ok(false);

@@ -50,16 +50,16 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
         if count == 0 {
             return Ok(());
         }
-        let line = line.strip_suffix('\n').unwrap_or(&line);
+        let whole = line.strip_suffix('\n');
+        let line = whole.map_or(&line[..], |line| line.strip_suffix('\r').unwrap_or(line));
         if !answer(&mut stream, line.as_bytes())? {
             return Ok(());
         }
     }
 }
 
-/// Answers a line, which is without its newline. Returns whether the conversation goes on.
+/// Answers a line, which is without its end. Returns whether the conversation goes on.
 fn answer(stream: &mut TcpStream, line: &[u8]) -> io::Result<bool> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > LONGEST {
         refuse(stream)?;
         return Ok(false);

@@ -53,16 +53,17 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
     let mut waiting = Vec::new();
     stream.read_to_end(&mut waiting)?;
     for line in waiting.split_inclusive(|byte| *byte == b'\n') {
-        if !answer(&mut stream, line.strip_suffix(b"\n").unwrap_or(line))? {
+        let whole = line.strip_suffix(b"\n");
+        let line = whole.map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
+        if !answer(&mut stream, line)? {
             return Ok(());
         }
     }
     Ok(())
 }
 
-/// Answers a line, which is without its newline. Returns whether the conversation goes on.
+/// Answers a line, which is without its end. Returns whether the conversation goes on.
 fn answer(stream: &mut TcpStream, line: &[u8]) -> io::Result<bool> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > LONGEST {
         refuse(stream)?;
         return Ok(false);
