@@ -10,6 +10,7 @@ use harness::{Report, Verdict};
 use serde::Serialize;
 
 use crate::bar::Bar;
+use crate::confine;
 use crate::formats::Format;
 use crate::stage::{self, Files, Source};
 use crate::submission;
@@ -76,6 +77,11 @@ fn grade_and_report(request: &Request) -> Outcome {
     let exercises = catalog::exercises_named(request.names)?;
     // A place that cannot be written to is found out before the work is done.
     let out = request.out.map(Out::create).transpose()?;
+    if request.from.is_some() && !confine::is_possible() {
+        anstream::eprintln!(
+            "note: this system cannot confine a submission (Landlock): it runs with your rights"
+        );
+    }
     let alone = stage::alone()?;
     let grade = grade(&exercises, request.from)?;
     drop(alone);
@@ -181,6 +187,7 @@ impl Judge {
             label: "submission".into(),
             files,
         };
+        stage::forget(&source)?;
         let built = stage::build(&[&source], PATIENCE)?
             .pop()
             .context("it was not built")?;

@@ -65,6 +65,21 @@ pub fn alone() -> Result<File> {
     Ok(lock)
 }
 
+/// Makes cargo build a source though it may think that it has: a program that ran here before may have
+/// changed the times that cargo goes by.
+pub fn forget(source: &Source) -> Result<()> {
+    let known = catalog::target().join("stage-target/debug/.fingerprint");
+    let package = format!("{}-", source.package());
+    for entry in fs::read_dir(&known).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&package) {
+            let path = entry.path();
+            fs::remove_dir_all(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Builds all sources in one go, within `patience`. The answers are in their order.
 pub fn build(sources: &[&Source], patience: Duration) -> Result<Vec<Built>> {
     if sources.is_empty() {

@@ -139,7 +139,10 @@ fn a_program_sees_and_changes_nothing_of_ours() {
     );
     let (got, text) = grade_source("sees", &listening(&cheat));
     let free = text.contains("read /") || text.contains("wrote a file");
-    assert!(got == 1 && !(free && landlock_is_there()), "{text}");
+    assert!(
+        got == 1 && !(free && landlock_is_there(landlock::ABI::V1)),
+        "{text}"
+    );
 }
 
 /// `socat` would be an echo, and Python is anything.
@@ -150,20 +153,26 @@ fn no_other_program_serves_in_its_place() {
             let mut other = Command::new(program);
             let other = other.args([\"/bin/true\"]).status();
             if other.is_ok_and(|status| status.success()) { println!(\"{program} served\"); }
-        }";
+        }
+        let other = std::net::TcpStream::connect(listener.local_addr().unwrap());
+        if other.is_ok() { println!(\"another server\"); }";
     let (got, text) = grade_source("another", &listening(cheat));
-    assert!(
-        got == 1 && !(text.contains(" served") && landlock_is_there()),
-        "{text}"
-    );
+    let other = text.contains(" served") && landlock_is_there(landlock::ABI::V1);
+    let server = text.contains("another server") && landlock_is_there(landlock::ABI::V4);
+    assert!(got == 1 && !other && !server, "{text}");
 }
 
-fn landlock_is_there() -> bool {
-    use landlock::{ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
+fn landlock_is_there(abi: landlock::ABI) -> bool {
+    use landlock::{
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
+    };
     let all = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    all.handle_access(AccessFs::from_all(ABI::V1))
-        .and_then(|all| all.create())
-        .is_ok()
+    let files = all.handle_access(AccessFs::from_all(ABI::V1));
+    let all = files.and_then(|all| match abi >= ABI::V4 {
+        true => all.handle_access(AccessNet::ConnectTcp),
+        false => Ok(all),
+    });
+    all.and_then(|all| all.create()).is_ok()
 }
 
 /// Whoever joins the guard of the suite is no guard, and is ended with its server.

@@ -391,7 +391,7 @@ impl Client {
         let arrived = self.arrived()?;
         let state = match (arrived.accepted, arrived.unread) {
             (false, _) => "it has not let this client in (accept)".to_owned(),
-            (true, 0) if self.sent == 0 => return None,
+            (true, 0) if self.sent == 0 => "it has let this client in, and waits".to_owned(),
             (true, 0) if self.finished => "it has read all that this client has sent".to_owned(),
             (true, 0) => {
                 "it has read all that this client has sent, and waits: for more, or for the end?\n\

@@ -218,8 +218,8 @@ impl What {
                 format!("{dim}(the same {} times more){dim:#}", thousands(*times))
             }
             Self::Ended { how } => format!("{dim}({how}){dim:#}"),
-            Self::Frozen => format!("{dim}(frozen: SIGSTOP){dim:#}"),
-            Self::Thawed => format!("{dim}(goes on: SIGCONT){dim:#}"),
+            Self::Frozen => format!("{dim}(held still by the harness: SIGSTOP){dim:#}"),
+            Self::Thawed => format!("{dim}(let go on by the harness: SIGCONT){dim:#}"),
             Self::InputEnded => format!("{dim}(its standard input ends){dim:#}"),
             Self::AskedToEnd => format!("{dim}(asked to end: SIGTERM){dim:#}"),
             Self::Stopped => format!("{dim}(stopped by the harness){dim:#}"),

@@ -44,6 +44,10 @@ mod elsewhere {
         None
     }
 
+    pub fn switches(_group: u32) -> Option<u64> {
+        None
+    }
+
     pub fn worked(_process: u32) -> Option<Duration> {
         None
     }
@@ -146,6 +150,26 @@ mod linux {
         Some(members(group).filter_map(asleep).all(|asleep| asleep))
     }
 
+    /// How often the processes of a group have been given a processor, or given it back.
+    pub fn switches(group: u32) -> Option<u64> {
+        let of = |process: u32| {
+            let threads = fs::read_dir(format!("/proc/{process}/task")).ok()?;
+            let status =
+                |thread: fs::DirEntry| fs::read_to_string(thread.path().join("status")).ok();
+            let count = |line: &str| line.split_once("_switches:")?.1.trim().parse::<u64>().ok();
+            let statuses: Vec<String> = threads.flatten().filter_map(status).collect();
+            Some(
+                statuses
+                    .iter()
+                    .flat_map(|status| status.lines())
+                    .filter_map(count)
+                    .sum::<u64>(),
+            )
+        };
+        of(group)?;
+        Some(members(group).filter_map(of).sum())
+    }
+
     /// How long a process has had a processor so far: its own time and the kernel's, for all its threads.
     pub fn worked(process: u32) -> Option<Duration> {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
@@ -184,8 +208,15 @@ mod linux {
         });
         match held {
             Ok(socket) => Ok(socket.r#type().is_ok().then_some(socket)),
-            Err(error) if error.raw_os_error() == Some(Errno::BADF.raw_os_error()) => Ok(None),
-            Err(error) => Err(error),
+            // Where it may not be copied, it may still be seen what it is.
+            Err(error) => {
+                let link = |process| fs::read_link(format!("/proc/{process}/fd/{descriptor}")).ok();
+                let mut links = members(group).filter_map(link);
+                match links.any(|link| link.to_string_lossy().starts_with("socket:")) {
+                    true => Err(error),
+                    false => Ok(None),
+                }
+            }
         }
     }
 

@@ -23,6 +23,10 @@ use crate::program::Program;
 const READY_WITHIN: Duration = Duration::from_secs(5);
 /// A server that is asked to end does so, and one that is to print a line prints it, within this time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// A server that waits sleeps for so long, and wakes at most so often meanwhile: some look twice a second
+/// whether they are to end.
+const NAP: Duration = Duration::from_millis(50);
+const WAKES: u64 = 2;
 /// A client is let in or refused at once, but Windows asks again for 2 s before it believes a refusal.
 const CONNECT_WITHIN: Duration = Duration::from_secs(if cfg!(windows) { 5 } else { 2 });
 /// This many of the lines that were not the right one are shown.
@@ -255,14 +259,21 @@ impl Server {
         }
     }
 
-    /// Fails unless the server sleeps within 2 s: it has nothing to do, and uses no processor for it.
+    /// Fails unless the server sleeps for 50 ms within 2 s: it has nothing to do, and uses no processor for it.
     /// Skips the check where the system does not tell.
     #[track_caller]
     pub fn expect_asleep(&self) {
-        let asleep =
-            self.ask_kernel(|group| kernel::all_asleep(group).map(|asleep| asleep.then_some(())));
-        if asleep.is_none() {
-            let got = "a thread that runs on and on: it asks again and again instead of waiting";
+        let mut seen: Option<(Instant, u64)> = None;
+        let slept = self.ask_kernel(|group| {
+            let (asleep, switches) = (kernel::all_asleep(group)?, kernel::switches(group)?);
+            let (since, before) = *seen.get_or_insert_with(|| (Instant::now(), switches));
+            if !asleep || switches > before + WAKES {
+                seen = None;
+            }
+            Some((seen.is_some() && since.elapsed() >= NAP).then_some(()))
+        });
+        if slept.is_none() {
+            let got = "one that runs on and on: it asks again and again instead of waiting";
             Failure::new("a server that sleeps while there is nothing to do", got).raise();
         }
     }
@@ -287,7 +298,7 @@ impl Server {
 
     /// Asks until there is an answer, for 2 s at most. `None` is no answer yet; the inner one of `answer`
     /// is its own.
-    fn ask_kernel<T>(&self, answer: impl Fn(u32) -> Option<Option<T>>) -> Option<T> {
+    fn ask_kernel<T>(&self, mut answer: impl FnMut(u32) -> Option<Option<T>>) -> Option<T> {
         let process = self.process();
         let Some(process) = process.as_ref() else {
             skip("only a server that the harness has started can be looked into");
@@ -405,7 +416,8 @@ fn listens_elsewhere(told: SocketAddr, says: SocketAddr, group: Option<u32>) -> 
     let really = group.and_then(kernel::listeners).unwrap_or(vec![says]);
     if really.is_empty() {
         let expected = format!("a listener on {says}, as the ready line says");
-        return Some(Failure::new(expected, "no listener at all"));
+        let note = "a socket that is bound takes no clients until listen is called";
+        return Some(Failure::new(expected, "no listener at all").note(note));
     }
     if !really.contains(&says) {
         let expected = format!("\"{READY}{}\", where it really listens", list(&really));
@@ -546,6 +558,9 @@ fn never_ready(trouble: NotReady, process: &Process) -> Failure {
             "\"{READY}{}\", which names no IP:PORT",
             escape_controls(&address)
         ),
+        NotReady::Silent if kernel::asleep(process.id) == Some(false) => {
+            "a program in an endless loop, and no such line".to_owned()
+        }
         NotReady::Silent => "a program that runs, and no such line".to_owned(),
     };
     let failure = Failure::new(expected, got);
@@ -566,7 +581,7 @@ fn never_ready(trouble: NotReady, process: &Process) -> Failure {
         ))
     } else if !really.is_empty() {
         let note = format!("it does listen, on {}", list(&really));
-        failure.note(note + ": what is missing is the line (was it flushed?)")
+        failure.note(note + ": what is missing is the line (does it end with \\n? was it flushed?)")
     } else {
         failure
     }

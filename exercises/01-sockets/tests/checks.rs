@@ -37,7 +37,7 @@ fn main() -> ExitCode {
                 .teaches("What a program asks for is a wish. Linux doubles a receive buffer and has a least size: ask what became of it (socket(7))."),
         )
         .check(
-            Check::of_program("an unknown kind is refused", |program| expect_refused(program, ["--kind", "carrier-pigeon"]))
+            Check::of_program("an unknown kind is refused", |program| expect_refused(program, ["--kind", &word(program)]))
                 .points(2)
                 .teaches("A script looks at the exit status, 2 for wrong usage, and at stdout. A person reads stderr."),
         )
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
                 .teaches("A number that can be read may still make no sense: it is wrong usage as well, exit status 2."),
         )
         .check(
-            Check::of_program("a count that is no number is refused", |program| expect_refused(program, ["--count", "three"]))
+            Check::of_program("a count that is no number is refused", |program| expect_refused(program, ["--count", &word(program)]))
                 .points(1)
                 .teaches("What a user types is not a bug of the program: say what is wrong, and end with status 2. Do not guess, do not panic."),
         )
@@ -81,9 +81,9 @@ fn several_at_once(program: &Program) {
     );
 }
 
-/// A small size, and one below the least that Linux grants: no rule of thumb gets both right.
+/// A small size, one below the least that Linux grants, and one above the most.
 fn a_receive_buffer(program: &Program) {
-    for size in [program.random().usize(20_000..30_000), 1] {
+    for size in [program.random().usize(20_000..30_000), 1, 1 << 30] {
         let Ok(granted) = receive_buffer(size) else {
             cannot_judge("this system gives no receive buffer of any size");
         };
@@ -95,6 +95,13 @@ fn a_receive_buffer(program: &Program) {
             &[line.as_str()],
         );
     }
+}
+
+/// A word that means nothing.
+fn word(program: &Program) -> String {
+    let mut random = program.random();
+    let letters = std::iter::repeat_with(|| random.lowercase());
+    "no-".chars().chain(letters.take(6)).collect()
 }
 
 /// What the kernel makes of a receive buffer of this size.

@@ -20,7 +20,7 @@ pub struct Running {
     heard: Receiver<String>,
     child: Arc<Mutex<State>>,
     /// Whether it was said that the program has ended.
-    over: bool,
+    pub over: bool,
 }
 
 /// What there is to end.

@@ -137,7 +137,7 @@ impl Screen {
         if lines.len() > room && room > 0 {
             let more = lines.len() - room + 1;
             let dimmed = Style::new().dimmed();
-            lines[room - 1] = format!(" {dimmed}↓ {more} more lines{dimmed:#}");
+            lines[room - 1] = format!(" {dimmed}↓ {more} more lines: space{dimmed:#}");
         }
         terminal.draw(&lines, &footer)?;
         Ok(())
@@ -213,10 +213,13 @@ impl Screen {
     }
 
     fn keys(&self, progress: &Progress) -> Result<String> {
-        Ok(match self.view {
+        Ok(match &self.view {
             View::List { .. } => {
                 "↑↓ choose  enter go  a all  p pending  d done  c check all  esc back  q quit"
                     .to_owned()
+            }
+            View::Running(running) if running.over => {
+                "r back to the checks, and again to run it once more".to_owned()
             }
             View::Running(_) => {
                 "r end it   (it listens on 127.0.0.1:9000; try: nc 127.0.0.1 9000)".to_owned()

@@ -1,6 +1,7 @@
 //! Does not wait for a slow reader: what the kernel does not take at once is lost.
 //!
 //! Caught by:
+//! - the-server-sleeps-while-there-is-nothing-to-do
 //! - the-server-stops-reading-from-a-client-that-does-not-read
 
 use std::io::{self, Read, Write};
