@@ -204,6 +204,7 @@ impl Held {
         let number = descriptor.parse().unwrap_or(-1);
         match kernel::open_socket(self.process.id, number) {
             Ok(Some(socket)) => Some(socket),
+            _ if self.process.ended().is_some() => None, // release tells
             Err(_) => None,
             Ok(None) => {
                 let expected = format!("descriptor {descriptor} to be an open socket");
