@@ -30,9 +30,7 @@ pub fn between(from: &Lesson, to: &Lesson) -> Result<String> {
     let (old, new) = (from.text()?, to.text()?);
     let (bold, dimmed) = (Style::new().bold(), Style::new().dimmed());
     let mut text = format!("{bold}--- {}\n+++ {}{bold:#}\n", from.source(), to.source());
-    let diff = TextDiff::configure()
-        .timeout(LONGEST)
-        .diff_lines(&old, &new);
+    let diff = compare(&old, &new);
     for hunk in diff.unified_diff().iter_hunks() {
         // Writing to a String does not fail.
         let _ = writeln!(text, "{dimmed}{}{dimmed:#}", hunk.header());
@@ -46,13 +44,21 @@ pub fn between(from: &Lesson, to: &Lesson) -> Result<String> {
             let _ = writeln!(text, "{style}{sign}{line}{style:#}");
         }
     }
-    let _ = writeln!(text, "{} changed lines", changed_lines(&old, &new));
+    let _ = writeln!(text, "{} changed lines", count(&diff));
     Ok(text)
 }
 
+fn compare<'a>(old: &'a str, new: &'a str) -> TextDiff<'a, 'a, 'a, str> {
+    TextDiff::configure().timeout(LONGEST).diff_lines(old, new)
+}
+
 /// How many lines changed. A line that was replaced by another counts once.
+#[cfg(test)]
 pub fn changed_lines(old: &str, new: &str) -> usize {
-    let diff = TextDiff::configure().timeout(LONGEST).diff_lines(old, new);
+    count(&compare(old, new))
+}
+
+fn count(diff: &TextDiff<str>) -> usize {
     let changes = diff.ops().iter().map(|operation| match operation {
         DiffOp::Equal { .. } => 0,
         other => other.old_range().len().max(other.new_range().len()),

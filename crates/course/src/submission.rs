@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::stage::Files;
+use tour::catalog;
 
 /// A submission has at most this many files and bytes, in folders at most this deep; what lies
 /// deeper is left.
 const FILES: usize = 64;
-const BYTES: u64 = 1 << 20;
+const BYTES: u64 = catalog::LARGEST;
 const DEEP: usize = 8;
 
 /// Reads the source in the folder `src` below `root`. Whatever is no Rust source is left where it is.
 pub fn collect(root: &Path, src: &Path) -> Result<Files> {
-    for folder in src.ancestors().map(|folder| root.join(folder)) {
+    let below = src.ancestors().filter(|folder| *folder != Path::new(""));
+    for folder in below.map(|folder| root.join(folder)) {
         ensure!(
-            folder == root.join("") || !folder.is_symlink(),
+            !folder.is_symlink(),
             "{}: a link, not a folder\nhint: put the folder itself there",
             folder.display()
         );

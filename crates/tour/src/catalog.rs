@@ -90,7 +90,7 @@ pub fn exercise(wanted: &str) -> Result<Lesson> {
 }
 
 /// No source is larger, in bytes.
-const LARGEST: u64 = 1 << 20;
+pub const LARGEST: u64 = 1 << 20;
 
 /// The exercises that are meant, each once; all of them if none is named.
 pub fn exercises_named(wanted: &[String]) -> Result<Vec<Lesson>> {
