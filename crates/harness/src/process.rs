@@ -115,12 +115,18 @@ impl Process {
         mut found: impl FnMut(&mut Lines) -> Option<T>,
     ) -> Option<T> {
         let mut wait = |waiting| self.output.wait(Instant::now() + waiting, TICK, &mut found);
-        let mut some = wait(waiting);
-        let late = Late::from_now_on(Some(self.id), waiting);
-        while some.is_none() && late.doing() == Doing::Works {
-            some = wait(LOOK_AGAIN);
+        let some = wait(waiting);
+        if some.is_some() {
+            return some; // as nearly always: nobody is late
         }
-        some
+        let late = Late::from_now_on(Some(self.id), waiting);
+        while late.doing() == Doing::Works {
+            let some = wait(LOOK_AGAIN);
+            if some.is_some() {
+                return some;
+            }
+        }
+        None
     }
 
     /// Gives a program that is about to die the time to do so: it is not asleep.
