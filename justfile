@@ -39,6 +39,12 @@ diff from to:
 list:
     @cargo course list
 
+# Read the book: build it, serve it and open it in a browser
+[group('learn')]
+[no-exit-message]
+read:
+    @cargo course book --read
+
 # Check an exercise on every save; without a name, the first that is not passed
 [group('practise')]
 [no-exit-message]
@@ -120,6 +126,18 @@ grade *arguments:
 grade *arguments:
     @cargo course grade {{ arguments }}
 
+# Build the book, into target/book
+[group('write')]
+[no-exit-message]
+book:
+    @cargo course book
+
+# Make anew what the book shows of runs; read the diff before you commit
+[group('write')]
+[no-exit-message]
+bless *arguments:
+    @cargo course bless {{ arguments }}
+
 # Run every test
 [group('check')]
 test *arguments:
@@ -130,7 +148,7 @@ test *arguments:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy --package course --test cheats --test watch -- -D warnings
+    cargo clippy --package course --test browser --test cheats --test watch -- -D warnings
     cargo rustdoc --package harness -- -D warnings
 
 # Prove the exercises: starters fail, references pass, mistakes are caught
@@ -143,9 +161,14 @@ verify *arguments:
 test-grader:
     cargo test --package course --test cheats --test watch
 
+# Open every page of the book in Chromium, if there is one; screenshots go to target/book-screenshots
+[group('check')]
+test-book: book
+    cargo test --package course --test browser
+
 # Everything that must pass before a push
 [group('check')]
-ci: lint test test-grader (verify "--fresh")
+ci: lint test test-grader (verify "--fresh") (bless "--check") test-book
 
 # Repeat every test beside processes that burn every core
 [group('measure')]

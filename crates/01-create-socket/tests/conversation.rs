@@ -6,6 +6,7 @@ use harness::{Check, Program, Suite};
 
 fn main() -> ExitCode {
     Suite::without_address("create-socket", env!("CARGO_BIN_EXE_create-socket"))
+        .page("docs/src/steps/create-socket.md", "What is said")
         .check(
             Check::of_program("creates a TCP and a UDP socket", a_tcp_and_a_udp_socket).notice(
                 "Two sockets, two descriptors, and the address 0.0.0.0:0: nobody can reach them yet.",

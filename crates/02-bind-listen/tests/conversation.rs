@@ -8,6 +8,7 @@ use harness::{Check, Server, Suite};
 
 fn main() -> ExitCode {
     Suite::new("bind-listen", env!("CARGO_BIN_EXE_bind-listen"))
+        .page("docs/src/steps/bind-listen.md", "What is said")
         .check(Check::new("says where it listens", Server::expect_listens_as_told))
         .check(Check::new("says how long its queue is", |server| server.expect_line("backlog 5")))
         .check(

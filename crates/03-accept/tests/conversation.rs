@@ -6,6 +6,7 @@ use harness::{Check, Server, Suite};
 
 fn main() -> ExitCode {
     Suite::new("accept", env!("CARGO_BIN_EXE_accept"))
+        .page("docs/src/steps/accept.md", "What is said")
         .check(Check::new("says where it listens", Server::expect_listens_as_told))
         .check(Check::new("says who came and who left", who_came_and_who_left))
         .check(

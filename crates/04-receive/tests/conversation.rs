@@ -6,6 +6,7 @@ use harness::{Check, Client, Server, Suite};
 
 fn main() -> ExitCode {
     Suite::new("receive", env!("CARGO_BIN_EXE_receive"))
+        .page("docs/src/steps/receive.md", "What is said")
         .check(Check::new("says where it listens", Server::expect_listens_as_told))
         .check(Check::new("prints what arrived and from whom", prints_what_arrived))
         .check(Check::new("3,000 bytes arrive in several pieces", several_pieces).notice(

@@ -7,6 +7,7 @@ use harness::{Check, Server, Suite};
 fn main() -> ExitCode {
     let no_prefix = ["--prefix", ""];
     Suite::new("respond", env!("CARGO_BIN_EXE_respond"))
+        .page("docs/src/steps/respond.md", "What is said")
         .check(Check::new("says where it listens", Server::expect_listens_as_told))
         .check(Check::new("answers with its prefix and what was sent", answers).notice(
             "The reply is the prefix and the bytes of the piece: put together as bytes, never decoded.",
@@ -15,6 +16,8 @@ fn main() -> ExitCode {
             "The client meant one message. TCP keeps bytes in order and knows no messages: framing them is our job.",
         ))
         .check(Check::new("two messages in one piece get one answer", one_piece))
+        .check(Check::new("a character in two pieces comes back whole", a_split_character))
+        .check(Check::new("a second client waits until the first has left", a_second_client_waits))
         .check(Check::new("the prefix may be any text", any_prefix).arguments(["--prefix", "收到数据:"]))
         .checks(harness::rude_clients(|piece| [b"received: ", piece].concat()))
         .checks(harness::addresses(|piece| [b"received: ", piece].concat()))
@@ -46,6 +49,24 @@ fn one_piece(server: &Server) {
         .expect("received: one\ntwo\n")
         .finish_sending()
         .expect_end();
+}
+
+fn a_split_character(server: &Server) {
+    let client = server
+        .connect()
+        .send(b"caf\xc3")
+        .expect(b"received: caf\xc3");
+    let client = client.send(b"\xa9").expect(b"received: \xa9");
+    client.finish_sending().expect_end();
+}
+
+fn a_second_client_waits(server: &Server) {
+    let first = server.connect_as("first").send("hello");
+    let first = first.expect("received: hello");
+    let second = server.connect_as("second").send("me too").expect_silence();
+    first.finish_sending().expect_end();
+    let second = second.expect("received: me too");
+    second.finish_sending().expect_end();
 }
 
 fn any_prefix(server: &Server) {

@@ -55,8 +55,9 @@ pub fn last_word(exercise: &Lesson, report: &Report, fresh: bool) -> Result<Stri
         let green = AnsiColor::Green.on_default().bold();
         let learned = paragraph(&exercise.read("README.md")?, "## What a pass teaches");
         let learned = textwrap::fill(&learned, WIDTH);
+        let page = page(report).map_or(String::new(), |page| format!("Read on: {page}\n"));
         return Ok(format!(
-            "{green}{name}: {got} of {points}.{green:#}\n{learned}\n"
+            "{green}{name}: {got} of {points}.{green:#}\n{learned}\n{page}"
         ));
     }
     if report
@@ -78,6 +79,17 @@ pub fn last_word(exercise: &Lesson, report: &Report, fresh: bool) -> Result<Stri
             format!("{bold}{got} of {points}.{bold:#} Next: {first}. A hint: `just hint {name}`.\n")
         }
     })
+}
+
+/// The page of the book that most of the checks are about.
+fn page(report: &Report) -> Option<&str> {
+    let pages = || {
+        report
+            .checks
+            .iter()
+            .filter_map(|check| check.page.as_deref())
+    };
+    pages().max_by_key(|page| pages().filter(|other| other == page).count())
 }
 
 /// The first paragraph below a heading of a Markdown text, as one line.

@@ -12,6 +12,7 @@ use crate::{board, submission};
 use tour::Outcome;
 use tour::build::{self, Built, Look};
 use tour::catalog::{self, Lesson};
+use tour::link;
 
 /// An exercise that has been built: its program and the test program that judges it.
 pub struct Ready {
@@ -66,7 +67,8 @@ pub fn run(name: &str, only: Option<&str>, server: Option<&str>) -> Outcome {
             "no check of {name} has {only:?} in its name\nhint: `just check {name}` names them all"
         );
     }
-    anstream::print!("{}{}", board::title(&exercise), board::checks(&report));
+    let checks = link::pages(&board::checks(&report));
+    anstream::print!("{}{checks}", board::title(&exercise));
     if only.is_none() {
         conclude(&exercise, &report, server)?;
     }
@@ -85,6 +87,7 @@ fn conclude(exercise: &Lesson, report: &Report, server: Option<&str>) -> Result<
     if server.is_none() {
         Progress::reach(&exercise.name, report)?;
     }
+    let word = link::pages(&word);
     anstream::println!("\n{word}{}", what_next(exercise, report)?);
     Ok(())
 }

@@ -6,6 +6,7 @@
 mod bar;
 mod bench;
 mod board;
+mod book;
 mod check;
 mod confine;
 mod diff;
@@ -107,6 +108,20 @@ enum Command {
     },
     /// Measure how long a learner waits
     BenchLoop,
+    /// Build the book: docs, with what the programs say in it
+    Book {
+        /// Serve it and open it in a browser, until Ctrl-C
+        #[arg(long)]
+        read: bool,
+    },
+    /// Make anew what the book shows of runs; read the diff before you commit
+    Bless {
+        /// Only see whether it is still true
+        #[arg(long)]
+        check: bool,
+    },
+    #[command(hide = true)]
+    Weave { asked: Vec<String> },
     #[command(hide = true)]
     Burn,
     #[command(hide = true)]
@@ -220,6 +235,10 @@ fn run(command: Command) -> Outcome {
         } => stress::verify(times),
         Command::Stress { times, names, .. } => stress::run(times, &names),
         Command::BenchLoop => bench::run(),
+        Command::Book { read: true } => book::read(),
+        Command::Book { read: false } => book::build(),
+        Command::Bless { check } => book::bless(check),
+        Command::Weave { asked } => book::weave(&asked),
         Command::Burn => stress::burn(),
         Command::Confine { command } => confine::run(&command),
     }

@@ -86,6 +86,27 @@ impl Suite {
         Ok(self)
     }
 
+    /// Sets a variable for it and for the servers that it starts.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts it by way of another program, such as a tracer.
+    #[must_use]
+    pub fn through<'a>(self, mut words: impl Iterator<Item = &'a std::ffi::OsStr>) -> Self {
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command
+            .args(words)
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        Self { command }
+    }
+
     /// Judges another binary, which may do little: see [`crate::confine`].
     pub fn confined(self, binary: &Path) -> Result<Self> {
         let course = foreground::this_program()?;

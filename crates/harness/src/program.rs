@@ -30,6 +30,8 @@ pub struct Program {
     pub(crate) promises_ready_line: bool,
     /// A server that runs already, and is only talked to.
     pub(crate) against: Option<SocketAddr>,
+    /// Whether a server that passed is stopped only when it has come to rest.
+    pub(crate) settles: bool,
     pub(crate) seed: u64,
     pub(crate) recorder: Recorder,
     /// When the check is to be over.
@@ -45,6 +47,7 @@ impl Program {
             name: None,
             promises_ready_line: true,
             against: None,
+            settles: false,
             seed: 0,
             recorder: Recorder::new(false),
             give_up: Instant::now() + CHECK,

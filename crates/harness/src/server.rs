@@ -278,6 +278,19 @@ impl Server {
         }
     }
 
+    /// Waits until the server sleeps, 5 s at most, and not at all where the system does not tell.
+    pub(crate) fn settle(&self) {
+        if let Some(process) = self.process().as_ref() {
+            let asleep = || kernel::all_asleep(process.id).unwrap_or(true);
+            let until = Instant::now() + READY_WITHIN;
+            let _ = process // a server that works on is stopped as it is
+                .output
+                .wait(until, TICK, |_| {
+                    (process.ended().is_some() || asleep()).then_some(())
+                });
+        }
+    }
+
     /// How many descriptors the server has open. Skips the check where the system does not tell.
     pub fn descriptors(&self) -> usize {
         self.ask_kernel(|process| kernel::descriptors(process).map(Some))

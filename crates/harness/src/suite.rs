@@ -135,6 +135,7 @@ pub struct Suite {
     replay: Option<String>,
     /// What `--server` said, if it said something.
     command_line: Option<String>,
+    page: Option<String>,
     checks: Vec<Check>,
 }
 
@@ -179,6 +180,10 @@ struct Options {
     /// Repeat what was random in an earlier run
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+
+    /// Stop no server before it has come to rest and said its last words
+    #[arg(long)]
+    settle: bool,
 }
 
 impl Suite {
@@ -189,6 +194,7 @@ impl Suite {
             program: Program::new(path),
             replay: None,
             command_line: None,
+            page: None,
             checks: Vec::new(),
         }
     }
@@ -206,6 +212,13 @@ impl Suite {
     #[must_use]
     pub fn replayed_by(mut self, command: &str) -> Self {
         self.replay = Some(command.to_owned());
+        self
+    }
+
+    /// Where the book explains those checks that name no page of their own.
+    #[must_use]
+    pub fn page(mut self, file: &str, section: &str) -> Self {
+        self.page = Some(format!("{file}, \"{section}\""));
         self
     }
 
@@ -273,6 +286,7 @@ impl Suite {
             self.program.replace_binary(words.collect(), &self.package);
         }
         self.program.against = options.against;
+        self.program.settles = options.settle;
         Ok(())
     }
 
@@ -471,7 +485,7 @@ impl Session {
             message,
             why: check.why.clone(),
             notice: check.notice.clone(),
-            page: check.page.clone(),
+            page: check.page.as_ref().or(self.suite.page.as_ref()).cloned(),
             replay: self.replay(check),
             transcript: anstream::adapter::strip_str(&conversation.render()).to_string(),
             conversation,
@@ -533,6 +547,9 @@ impl Check {
                 let talked = catch_unwind(AssertUnwindSafe(|| {
                     body(&server);
                     server.expect_running();
+                    if program.settles {
+                        server.settle();
+                    }
                 }));
                 if let Err(payload) = talked {
                     match payload.downcast::<Failure>() {

@@ -69,6 +69,11 @@ pub fn target() -> PathBuf {
     root().join(target)
 }
 
+/// Where the book is built.
+pub fn book() -> PathBuf {
+    target().join("book")
+}
+
 /// Every step, in order.
 pub fn steps() -> Result<Vec<Lesson>> {
     numbered("crates")

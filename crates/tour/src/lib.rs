@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod catalog;
+pub mod link;
 mod show;
 
 pub use show::run;

@@ -10,6 +10,7 @@ use harness::{Judged, Report, Verdict};
 use crate::Outcome;
 use crate::build::{self, Built};
 use crate::catalog::{self, Lesson};
+use crate::link;
 
 /// The name of the test program that holds a step's conversations.
 const SUITE: &str = "conversation";
@@ -95,9 +96,16 @@ fn show(step: &Lesson, report: &Report) -> usize {
         "cargo test --package {} --test {SUITE} -- --show",
         step.name
     );
-    anstream::println!("{dimmed}every check of this step: {more}{dimmed:#}\n");
+    anstream::println!("{dimmed}every check of this step: {more}{dimmed:#}");
+    let page = link::pages(&page_of(step));
+    anstream::println!("{dimmed}the book explains it:     {page}{dimmed:#}\n");
     let wrong = |check: &&Judged| !matches!(check.verdict, Verdict::Passed | Verdict::Skipped);
     report.checks.iter().filter(wrong).count()
+}
+
+/// The page of the book about a step.
+fn page_of(step: &Lesson) -> String {
+    format!("docs/src/steps/{}.md", step.name)
 }
 
 /// What to do now; `only` is the step that was shown, if it was not all of them.
@@ -132,8 +140,9 @@ fn what_next(only: Option<&Lesson>, failed: usize) -> Result<String> {
         "That was every step, spoken to over real sockets. Next:\n\n  \
          {:<28}prove it, with every check there is\n  \
          {run:<28}run one yourself, and talk to it: nc 127.0.0.1 9000\n  \
-         {diff:<28}see what a step adds to the one before\n\n\
+         {diff:<28}see what a step adds to the one before\n  \
+         {:<28}read the book: a page for each step\n\n\
          README.md says how to get just.",
-        "cargo test",
+        "cargo test", "just read",
     ))
 }

@@ -11,6 +11,7 @@ use socket2::{Domain, Socket, Type};
 fn main() -> ExitCode {
     Suite::without_address("sockets", env!("CARGO_BIN_EXE_sockets"))
         .replayed_by("just replay sockets {check} --seed {seed}")
+        .page("docs/src/steps/create-socket.md", "Ask, do not assume")
         .check(
             Check::of_program("a TCP socket is created and described", a_tcp_socket)
                 .points(2)
@@ -18,16 +19,19 @@ fn main() -> ExitCode {
         )
         .check(
             Check::of_program("a UDP socket is created when it is asked for", a_udp_socket)
+                .page("docs/src/steps/create-socket.md", "Three decisions")
                 .points(3)
                 .teaches("The kind is decided when the socket is created, for good: a stream of bytes, or datagrams."),
         )
         .check(
             Check::of_program("an IPv6 socket is created when it is asked for", an_ipv6_socket)
+                .page("docs/src/steps/create-socket.md", "Three decisions")
                 .points(3)
                 .teaches("The family is decided with the kind. It says how an address looks: an IPv6 socket has none yet as [::]:0."),
         )
         .check(
             Check::of_program("several sockets are open at once", several_at_once)
+                .page("docs/src/steps/create-socket.md", "The number")
                 .points(4)
                 .teaches("A descriptor names an open socket. Once that is closed, and in Rust a dropped socket is, the next one gets its number."),
         )

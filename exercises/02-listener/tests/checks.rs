@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 fn main() -> ExitCode {
     Suite::new("listener", env!("CARGO_BIN_EXE_listener"))
         .replayed_by("just replay listener {check} --seed {seed}")
+        .page("docs/src/steps/bind-listen.md", "An address and a queue")
         .check(
             Check::new("the server says where it listens", Server::expect_listens_as_told)
                 .points(2)
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         )
         .check(
             Check::new("each client is let in and sees the end", each_sees_the_end)
+                .page("docs/src/steps/accept.md", "The loop that does not end")
                 .points(3)
                 .teaches("The kernel lets a client in as soon as there is room in the queue; accept takes one out of it, and a dropped stream is closed."),
         )
@@ -35,16 +37,19 @@ fn main() -> ExitCode {
         )
         .check(
             Check::new("a client that is gone does not stop the server", one_that_is_gone)
+                .page("docs/src/steps/accept.md", "One client's trouble")
                 .points(2)
                 .teaches("Between a client's arrival and accept it may be gone again. What fails for such a client is no reason to end."),
         )
         .check(
             Check::of_program("a port in use is named with a hint", a_port_in_use)
+                .page("docs/src/steps/bind-listen.md", "When it cannot listen")
                 .points(3)
                 .teaches("Only one server can have a port: a second one that starts nevertheless would take half of its clients. Whoever starts it wants to know which port, and what to do: exit status 1, \"error: cannot listen on ADDRESS: ...\" and a line \"hint: ...\" on stderr."),
         )
         .check(
             Check::of_program("an address of another machine is named with a hint", an_address_of_another_machine)
+                .page("docs/src/steps/bind-listen.md", "When it cannot listen")
                 .points(1)
                 .teaches("A server listens on an address of its own machine. 192.0.2.1 is nobody's: it is kept for examples (RFC 5737)."),
         )
@@ -55,11 +60,13 @@ fn main() -> ExitCode {
         )
         .check(
             Check::of_program("a restart has the same port at once", a_restart)
+                .page("docs/src/steps/bind-listen.md", "A restart on the same port")
                 .points(3)
                 .teaches("Whoever closes a connection first keeps its port for a minute (TIME_WAIT; RFC 9293, section 3.6.1). SO_REUSEADDR, set before bind, lets the next server have it nevertheless."),
         )
         .check(
             Check::new("the server sleeps while nobody comes", Server::expect_asleep)
+                .page("docs/src/steps/accept.md", "The loop that does not end")
                 .points(1)
                 .teaches("A call that blocks costs nothing: the kernel wakes the program when there is a client. Asking again and again takes a whole core."),
         )

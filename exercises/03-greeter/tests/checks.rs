@@ -12,8 +12,10 @@ const NEXT: &str = "the next client gets a greeting of its own";
 fn main() -> ExitCode {
     Suite::new("greeter", env!("CARGO_BIN_EXE_greeter"))
         .replayed_by("just replay greeter {check} --seed {seed}")
+        .page("docs/src/steps/accept.md", "The loop that does not end")
         .check(
             Check::new("the server says where it listens", |server| server.expect_listens_as_told())
+                .page("docs/src/steps/bind-listen.md", "An address and a queue")
                 .points(1)
                 .teaches("Clients, and these checks, can only come when they know where to."),
         )
@@ -37,24 +39,28 @@ fn main() -> ExitCode {
         .check(
             Check::new("a client that leaves before its turn does not stop the server", leaves)
                 .needs(NEXT)
+                .page("docs/src/steps/accept.md", "One client's trouble")
                 .points(2)
                 .teaches("The kernel lets clients in and queues them. One may be gone when accept hands it out; the next still waits."),
         )
         .check(
             Check::new("clients that reset before their turn do not stop the server", resets)
                 .needs(NEXT)
+                .page("docs/src/steps/accept.md", "One client's trouble")
                 .points(2)
                 .teaches("Whatever is done with a connection can fail, once the client has reset it. One client's trouble ends that client only: log it, and serve the next."),
         )
         .check(
             Check::new("a burst of 30 clients is greeted one and all", burst)
                 .needs(NEXT)
+                .page("docs/src/steps/bind-listen.md", "An address and a queue")
                 .points(3)
                 .teaches("Clients come when they like, also all at once. They wait in the listener's queue until accept has come to each."),
         )
         .check(
             Check::new("when 100 clients have come and gone, nothing of them is left open", many)
                 .needs(NEXT)
+                .page("docs/src/steps/create-socket.md", "The number")
                 .points(2)
                 .teaches("A stream that is kept keeps its descriptor. A process may have some 1,000 of them, and then accept fails for good."),
         )

@@ -11,8 +11,10 @@ const PIECES: &str = "pieces of any size are counted together";
 fn main() -> ExitCode {
     Suite::new("counter", env!("CARGO_BIN_EXE_counter"))
         .replayed_by("just replay counter {check} --seed {seed}")
+        .page("docs/src/steps/receive.md", "The end is a read of 0 bytes")
         .check(
             Check::new("the server says where it listens", |server| server.expect_listens_as_told())
+                .page("docs/src/steps/bind-listen.md", "An address and a queue")
                 .points(1)
                 .teaches("Clients, and these checks, can only come when they know where to."),
         )
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         .check(
             Check::new(PIECES, pieces)
                 .needs(ONE_PIECE)
+                .page("docs/src/steps/receive.md", "A piece is not a message")
                 .points(4)
                 .teaches("A read returns what has arrived by then, be it one byte. It says how much of the buffer is new. Only a read of 0 bytes is the end, and only a newline ends a line."),
         )
@@ -42,12 +45,14 @@ fn main() -> ExitCode {
         .check(
             Check::new("bytes that are no text are counted as they are", no_text)
                 .needs(ONE_PIECE)
+                .page("docs/src/steps/receive.md", "Bytes, not characters")
                 .points(2)
                 .teaches("A connection carries bytes. Some characters take several, some bytes are no character at all, and a zero ends nothing."),
         )
         .check(
             Check::new("8 MiB are counted to the last byte", bulk)
                 .needs(PIECES)
+                .page("docs/src/steps/receive.md", "A piece is not a message")
                 .points(2)
                 .teaches("What a client sends has no bound, but a buffer and a number have one. Use the buffer again for each piece, and a number that is large enough."),
         )
@@ -60,6 +65,7 @@ fn main() -> ExitCode {
         .check(
             Check::new("a client that resets in the middle does not stop the server", reset)
                 .needs(ONE_PIECE)
+                .page("docs/src/steps/accept.md", "One client's trouble")
                 .points(2)
                 .teaches("One client's trouble ends that client only: log it, and serve the next."),
         )

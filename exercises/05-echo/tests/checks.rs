@@ -14,8 +14,10 @@ const STOPS_READING: &str = "the server stops reading from a client that does no
 fn main() -> ExitCode {
     Suite::new("echo", env!("CARGO_BIN_EXE_echo"))
         .replayed_by("just replay echo {check} --seed {seed}")
+        .page("docs/src/steps/accept.md", "Read, write, end")
         .check(
             Check::new("the server says where it listens", |server| server.expect_listens_as_told())
+                .page("docs/src/steps/bind-listen.md", "An address and a queue")
                 .points(1)
                 .teaches("Clients, and these checks, can only come when they know where to."),
         )
@@ -32,12 +34,14 @@ fn main() -> ExitCode {
         )
         .check(
             Check::new("bytes of every value come back as they are", every_value)
+                .page("docs/src/steps/receive.md", "Bytes, not characters")
                 .points(2)
                 .needs(COMES_BACK)
                 .teaches("A connection carries bytes. Not all of them are text, and an echo need not know."),
         )
         .check(
             Check::new(THE_END, finished)
+                .page("docs/src/steps/receive.md", "The end is a read of 0 bytes")
                 .points(3)
                 .needs(COMES_BACK)
                 .teaches("An end of sending closes one direction. Send what is left in the other, then close the connection in the usual way: drop every handle of it."),
@@ -50,24 +54,28 @@ fn main() -> ExitCode {
         )
         .check(
             Check::new(STOPS_READING, stops_reading)
+                .page("docs/src/steps/accept.md", "A slow reader holds the writer")
                 .points(3)
                 .needs(THE_END)
                 .teaches("Whoever reads on while nobody takes the answers must keep them, and runs out of memory, or lose them. Do not read the next piece until the last is sent: TCP then holds the client back."),
         )
         .check(
             Check::new("ten million bytes come back, none lost and none out of order", ten_million)
+                .page("docs/src/steps/respond.md", "A reply")
                 .points(3)
                 .needs(STOPS_READING)
                 .teaches("A stream keeps every byte, in order. What is missing here was lost by the program: where did it go?"),
         )
         .check(
             Check::new("a client that resets does not stop the server", resets)
+                .page("docs/src/steps/accept.md", "One client's trouble")
                 .points(1)
                 .needs(COMES_BACK)
                 .teaches("One client's trouble ends that client only: log it, and serve the next. Here a read fails."),
         )
         .check(
             Check::new("a client that leaves before its answer leaves nothing to the next", leaves)
+                .page("docs/src/steps/respond.md", "A reply")
                 .points(1)
                 .needs(COMES_BACK)
                 .teaches("Here a write fails. What could not be sent goes with its client: what belongs to one connection is kept in that connection's own variables."),

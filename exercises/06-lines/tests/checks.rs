@@ -7,13 +7,16 @@ use harness::{Check, Server, Suite, splits};
 fn main() -> ExitCode {
     Suite::new("lines", env!("CARGO_BIN_EXE_lines"))
         .replayed_by("just replay lines {check} --seed {seed}")
+        .page("docs/src/steps/receive.md", "A piece is not a message")
         .check(
             Check::new("the server says where it listens", |server| server.expect_listens_as_told())
+                .page("docs/src/steps/bind-listen.md", "An address and a queue")
                 .points(1)
                 .teaches("Clients, and these checks, can only come when they know where to."),
         )
         .check(
             Check::new("one line gets one reply, and so does the next", one_after_the_other)
+                .page("docs/src/steps/respond.md", "A message needs a border")
                 .points(3)
                 .teaches("A reply is \"received: \", the bytes of the line as they were, spaces too, and a newline. Then the conversation goes on: read, answer, and read again, until the client has finished."),
         )
@@ -34,26 +37,31 @@ fn main() -> ExitCode {
         )
         .check(
             Check::new("a character split over two pieces survives", a_split_character)
+                .page("docs/src/steps/receive.md", "Bytes, not characters")
                 .points(2)
                 .teaches("Half a character is no character. Work with bytes, and decode a whole line or nothing at all."),
         )
         .check(
             Check::new("a carriage return before the newline is not part of the line", carriage_return)
+                .page("docs/src/steps/respond.md", "A message needs a border")
                 .points(1)
                 .teaches("Telnet, HTTP and FTP end a line with \"\\r\\n\" (RFC 5321, section 2.3.8, says it for mail). One carriage return belongs to that end, if a newline follows; any other is a byte of the line."),
         )
         .check(
             Check::new("a last line without a newline is answered too", last_line)
+                .page("docs/src/steps/receive.md", "The end is a read of 0 bytes")
                 .points(2)
                 .teaches("The end of sending ends the last line as well. Without a newline after it, a carriage return is a byte of the line."),
         )
         .check(
             Check::new("a line of 1024 bytes is answered, a longer one is an error", too_long)
+                .page("docs/src/steps/respond.md", "A message needs a border")
                 .points(2)
                 .teaches("A server that waits for a newline that never comes keeps all that is sent: any client can fill its memory. The limit is on the line, to the byte: what ends it, \"\\n\" or \"\\r\\n\", does not count."),
         )
         .check(
             Check::new("a client that resets does not stop the server", reset)
+                .page("docs/src/steps/accept.md", "One client's trouble")
                 .points(1)
                 .teaches("One client's trouble ends that client only: log it, and serve the next."),
         )

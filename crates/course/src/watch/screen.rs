@@ -12,6 +12,7 @@ use super::terminal::Terminal;
 use crate::progress::Progress;
 use crate::{bar, board, lesson};
 use tour::catalog::{self, Lesson};
+use tour::link;
 
 /// What is looked at.
 pub enum View {
@@ -126,6 +127,7 @@ impl Screen {
         }
         let (columns, rows) = terminal.size();
         let mut lines = wrapped(&self.body()?, columns);
+        lines.iter_mut().for_each(|line| *line = link::pages(line));
         let footer = wrapped(&self.footer()?.join("\n"), columns);
         let room = rows.saturating_sub(footer.len());
         let furthest = lines.len().saturating_sub(room);
@@ -191,7 +193,7 @@ impl Screen {
         } else if let Some(took) = self.took {
             let _ = write!(status, " · {:.2} s", took.as_secs_f64()); // a String takes every write
         }
-        status += &format!(" · {}", link(&self.exercise));
+        status += &format!(" · {}", link::file(&self.exercise.source()));
         if self.polls {
             status += " · polling: no file events here";
         }
@@ -302,28 +304,6 @@ fn points(progress: &Progress, exercises: &[Lesson]) -> Result<String> {
             .sum::<u32>();
     }
     Ok(format!("{got}/{points} points"))
-}
-
-/// The source, as a link where the terminal can follow one (OSC 8).
-fn link(exercise: &Lesson) -> String {
-    let source = exercise.source();
-    match supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
-        true => format!(
-            "\x1b]8;;file://{}/{source}\x1b\\{source}\x1b]8;;\x1b\\",
-            escaped(&catalog::root().to_string_lossy())
-        ),
-        false => source,
-    }
-}
-
-/// A path as part of a URI (RFC 3986, section 2.1).
-fn escaped(path: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'/' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    path.bytes().map(byte).collect()
 }
 
 /// The lines of a text. What is wider than the screen goes on in the next row, as far in as it began.

@@ -1,0 +1,77 @@
+//! Calls mdBook, which makes the pages, and installs it where it is missing.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, ensure};
+use tour::Outcome;
+use tour::catalog;
+
+use super::pages;
+
+/// The version that is installed where there is none.
+const VERSION: &str = "0.5.4";
+
+/// Builds the book, and says where it is.
+pub fn build() -> Outcome {
+    let status = command("build")?.status().context("cannot run mdbook")?;
+    if status.success() {
+        let page = catalog::book().join("index.html");
+        anstream::println!("the book is in {}", page.display());
+    }
+    Ok(ended(status.code()))
+}
+
+/// Serves the book, opens it in a browser, and builds it again on every change. Ctrl-C ends it.
+pub fn read() -> Outcome {
+    let mut command = command("serve")?;
+    command.args(["--open", "--port", "3000"]);
+    let status = command.status().context("cannot run mdbook")?;
+    Ok(ended(status.code()))
+}
+
+fn ended(code: Option<i32>) -> ExitCode {
+    let code = code.and_then(|code| u8::try_from(code).ok());
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn command(verb: &str) -> Result<Command> {
+    let mut command = Command::new(program()?);
+    command.arg(verb).arg(pages::folder());
+    command.arg("--dest-dir").arg(catalog::book());
+    Ok(command)
+}
+
+/// The mdBook of this machine, or one of ours, which is built first if need be.
+fn program() -> Result<PathBuf> {
+    let tools = catalog::target().join("tools");
+    let ours = tools
+        .join("bin")
+        .join(format!("mdbook{}", std::env::consts::EXE_SUFFIX));
+    for program in [Path::new("mdbook"), &ours] {
+        let answer = Command::new(program).arg("--version").output();
+        if answer.is_ok_and(|answer| answer.status.success()) {
+            return Ok(program.to_owned());
+        }
+    }
+    anstream::eprintln!(
+        "mdbook is not here. It is built now, once, into {}: this takes some minutes.\n\
+         (If you would rather have it for good: `cargo install --locked mdbook`.)",
+        tools.display()
+    );
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo.args([
+        "install",
+        "--locked",
+        "--version",
+        VERSION,
+        "mdbook",
+        "--root",
+    ]);
+    let status = cargo.arg(&tools).status().context("cannot run cargo")?;
+    ensure!(
+        status.success(),
+        "mdbook cannot be installed\nhint: the first build needs the network; `cargo install --locked mdbook` says more"
+    );
+    Ok(ours)
+}

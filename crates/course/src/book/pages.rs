@@ -1,0 +1,249 @@
+//! The pages of the book, and what they ask for.
+//!
+//! A page is Markdown. What the repository can produce is not typed into it but asked for, on a line of
+//! its own: `{{conversation respond answers-with-its-prefix}}`. mdBook's own `{{#include ...}}` is left alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use tour::catalog;
+
+/// A page of the book.
+pub struct Page {
+    /// Its path below `docs/src`, such as `steps/respond.md`.
+    pub path: PathBuf,
+    pub text: String,
+}
+
+/// A piece of a page.
+pub enum Part<'a> {
+    /// As it stands.
+    Text(&'a str),
+    /// In its place stands what is asked for.
+    Asked(Directive),
+}
+
+/// What a page asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Directive {
+    /// These items of a program's source.
+    Code { program: String, items: Vec<String> },
+    /// What a step adds to another.
+    Diff { from: String, to: String },
+    /// What is said in a check of a step: drawn, and as text.
+    Conversation { step: String, check: String },
+    /// What the kernel did for the step meanwhile.
+    Calls { step: String, check: String },
+    /// A check of a step or an exercise, put to the beginner's server in Python.
+    Classic { lesson: String, check: String },
+    /// A check of a step that somebody has changed.
+    Experiment(Experiment),
+    /// What `errors` prints of an error that it makes.
+    Error { name: String },
+    /// The README of an exercise.
+    Exercise { name: String },
+}
+
+/// A change to a step, and the check that shows what comes of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Experiment {
+    pub step: String,
+    pub name: String,
+    /// Lines of the source, without their indentation, and what stands in their place.
+    pub old: Vec<String>,
+    pub new: Vec<String>,
+    /// What the step is started with.
+    pub arguments: Vec<String>,
+    pub check: String,
+}
+
+/// Where the book's own files are.
+pub fn folder() -> PathBuf {
+    catalog::root().join("docs")
+}
+
+/// Every page, in the order of their paths.
+pub fn all() -> Result<Vec<Page>> {
+    let source = folder().join("src");
+    let mut pages = Vec::new();
+    collect(&source, &source, &mut pages)?;
+    pages.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(pages)
+}
+
+fn collect(source: &Path, folder: &Path, pages: &mut Vec<Page>) -> Result<()> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(source, &path, pages)?;
+        } else if path.extension().is_some_and(|end| end == "md") {
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            let path = path.strip_prefix(source)?.to_owned();
+            let text = text.replace("\r\n", "\n");
+            pages.push(Page { path, text });
+        }
+    }
+    Ok(())
+}
+
+impl Page {
+    /// What it asks for.
+    pub fn directives(&self) -> Result<Vec<Directive>> {
+        let parts =
+            parts(&self.text).with_context(|| format!("docs/src/{}", self.path.display()))?;
+        let asked = parts.into_iter().filter_map(|part| match part {
+            Part::Asked(directive) => Some(directive),
+            Part::Text(_) => None,
+        });
+        Ok(asked.collect())
+    }
+}
+
+/// Takes a text apart.
+pub fn parts(mut text: &str) -> Result<Vec<Part<'_>>> {
+    let mut parts = Vec::new();
+    while let Some(start) = next(text) {
+        let (before, rest) = text.split_at(start);
+        let end = rest
+            .find("}}\n")
+            .with_context(|| format!("{:?} has no end", first_line(rest)))?;
+        parts.push(Part::Text(before));
+        parts.push(Part::Asked(parse(&rest[2..end])?));
+        text = &rest[end + 3..];
+    }
+    parts.push(Part::Text(text));
+    Ok(parts)
+}
+
+/// Where the next line begins that asks for something.
+fn next(text: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("{{") && !line.starts_with("{{#") {
+            return Some(start);
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn parse(asked: &str) -> Result<Directive> {
+    let words: Vec<String> = first_line(asked)
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let owned = str::to_owned;
+    Ok(match *words.as_slice() {
+        ["code", program, ref items @ ..] if !items.is_empty() => Directive::Code {
+            program: program.to_owned(),
+            items: items.iter().copied().map(owned).collect(),
+        },
+        ["diff", from, to] => Directive::Diff {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        },
+        ["conversation", step, check] => Directive::Conversation {
+            step: step.to_owned(),
+            check: check.to_owned(),
+        },
+        ["calls", step, check] => Directive::Calls {
+            step: step.to_owned(),
+            check: check.to_owned(),
+        },
+        ["classic", lesson, check] => Directive::Classic {
+            lesson: lesson.to_owned(),
+            check: check.to_owned(),
+        },
+        ["experiment", step, name] => Directive::Experiment(experiment(step, name, asked)?),
+        ["error", name] => Directive::Error {
+            name: name.to_owned(),
+        },
+        ["exercise", name] => Directive::Exercise {
+            name: name.to_owned(),
+        },
+        _ => bail!("{:?} asks for nothing that is known", first_line(asked)),
+    })
+}
+
+/// The lines below `experiment STEP NAME`: `- old`, `+ new`, `with ARGUMENTS` and `check NAME`.
+fn experiment(step: &str, name: &str, asked: &str) -> Result<Experiment> {
+    let lines = |mark: &str| -> Vec<String> {
+        let marked = asked
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.strip_prefix(mark));
+        marked.map(|line| line.trim().to_owned()).collect()
+    };
+    let (old, new) = (lines("- "), lines("+ "));
+    let arguments = lines("with ").join(" ");
+    let arguments = shlex::split(&arguments).ok_or_else(|| anyhow!("{arguments:?}"))?;
+    let check = lines("check ");
+    ensure!(
+        check.len() == 1 && (!old.is_empty() || !arguments.is_empty()),
+        "experiment {name}: it names no check, or changes nothing"
+    );
+    Ok(Experiment {
+        step: step.to_owned(),
+        name: name.to_owned(),
+        old,
+        new,
+        arguments,
+        check: check.concat(),
+    })
+}
+
+impl Experiment {
+    /// The source with the change in it.
+    pub fn apply(&self, source: &str) -> Result<String> {
+        if self.old.is_empty() {
+            return Ok(source.to_owned());
+        }
+        let lines: Vec<&str> = source.lines().collect();
+        let is_here = |window: &[&str]| window.iter().zip(&self.old).all(|(a, b)| a.trim() == b);
+        let mut places = (0..lines.len())
+            .filter(|index| lines[*index..].get(..self.old.len()).is_some_and(is_here));
+        let (place, another) = (places.next(), places.next());
+        let (Some(place), None) = (place, another) else {
+            bail!(
+                "experiment {}: {:?} must be in the source once",
+                self.name,
+                self.old
+            );
+        };
+        let indent = lines[place].len() - lines[place].trim_start().len();
+        let new = self.new.iter().map(|line| format!("{:indent$}{line}", ""));
+        let before = lines[..place].iter().map(|line| (*line).to_owned());
+        let after = lines[place + self.old.len()..]
+            .iter()
+            .map(|line| (*line).to_owned());
+        let text: Vec<String> = before.chain(new).chain(after).collect();
+        Ok(text.join("\n") + "\n")
+    }
+}
+
+impl Directive {
+    /// Where what it asks for is kept below `docs/recorded`, if a run has to produce it.
+    pub fn recording(&self) -> Option<PathBuf> {
+        let path = match self {
+            Self::Conversation { step, check } | Self::Calls { step, check } => {
+                format!("{step}/{check}.jsonl")
+            }
+            Self::Classic { lesson, check } => format!("classic/{lesson}-{check}.txt"),
+            Self::Experiment(experiment) => {
+                format!("{}/experiment-{}.txt", experiment.step, experiment.name)
+            }
+            Self::Error { name } => format!("errors/{name}.txt"),
+            Self::Code { .. } | Self::Diff { .. } | Self::Exercise { .. } => return None,
+        };
+        Some(path.into())
+    }
+}

@@ -1,0 +1,337 @@
+//! Makes the recordings: runs what the pages ask for, and writes down what came of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use harness::{Judged, Verdict};
+use tour::build;
+use tour::catalog::{self, Lesson};
+
+use super::pages::{Directive, Experiment};
+use super::recording::Recording;
+use super::trace::{self, Call};
+use crate::stage::{self, Source};
+use crate::suite::{self, Suite};
+
+/// The same for every run, so that what is random is, too.
+const SEED: &str = "1";
+/// Building all experiments takes so long at most.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// The beginner's server, and how it is started: from the top of the repository.
+pub const CLASSIC: &str = "crates/05-respond/classic.py";
+
+/// What this machine can record.
+#[derive(Clone, Copy)]
+pub struct Means {
+    pub strace: bool,
+    pub python: bool,
+}
+
+impl Means {
+    /// Looks for the programs that some recordings need.
+    pub fn of_this_machine() -> Self {
+        Self {
+            strace: cfg!(target_os = "linux") && answers("strace", "-V"),
+            python: answers("python3", "--version"),
+        }
+    }
+}
+
+fn answers(program: &str, argument: &str) -> bool {
+    let mut command = Command::new(program);
+    command
+        .arg(argument)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// The programs that recordings are made with.
+pub struct Recorder {
+    means: Means,
+    /// The test program of each lesson.
+    suites: BTreeMap<String, (Lesson, PathBuf)>,
+    /// The program of each experiment.
+    experiments: BTreeMap<String, PathBuf>,
+    errors: Option<PathBuf>,
+}
+
+impl Recorder {
+    /// Builds all that the pages ask for.
+    pub fn build(wanted: &BTreeSet<Directive>, means: Means) -> Result<Self> {
+        let mut suites = BTreeMap::new();
+        let (mut steps, mut exercises, mut experiments) = (Vec::new(), Vec::new(), Vec::new());
+        for directive in wanted {
+            match directive {
+                Directive::Conversation { step, .. } | Directive::Calls { step, .. } => {
+                    steps.push(catalog::step(step)?);
+                }
+                Directive::Classic { lesson, .. } => match catalog::step(lesson) {
+                    Ok(step) => steps.push(step),
+                    Err(_) => exercises.push(catalog::exercise(lesson)?),
+                },
+                Directive::Experiment(experiment) => {
+                    steps.push(catalog::step(&experiment.step)?);
+                    experiments.push(experiment);
+                }
+                _ => {}
+            }
+        }
+        steps.dedup_by_key(|step| step.number);
+        for step in steps {
+            let suite = suite_of(&step)?;
+            suites.insert(step.name.clone(), (step, suite));
+        }
+        for (exercise, suite) in exercises.iter().zip(suite::programs(&exercises)?) {
+            suites.insert(exercise.name.clone(), (exercise.clone(), suite?));
+        }
+        let errors = wanted
+            .iter()
+            .any(|directive| matches!(directive, Directive::Error { .. }));
+        Ok(Self {
+            means,
+            suites,
+            experiments: build_experiments(&experiments)?,
+            errors: errors.then(|| program_of("errors")).transpose()?,
+        })
+    }
+
+    /// Makes one recording, the text of its file; nothing if this machine has not what it takes.
+    pub fn record(&self, directive: &Directive) -> Result<Option<String>> {
+        match directive {
+            Directive::Conversation { step, check } | Directive::Calls { step, check } => {
+                self.conversation(step, check).map(Some)
+            }
+            Directive::Classic { lesson, check } => {
+                let server = format!("python3 {CLASSIC} {{port}}");
+                let classic = || {
+                    let (_, suite) = self.suite(lesson)?;
+                    let suite = Suite::new(suite, catalog::root()).with(["--server", &server]);
+                    // Which part of a line failed, Python tells only from version 3.11 on.
+                    let suite = suite.environment("PYTHONNODEBUGRANGES", "1");
+                    Ok(text(&judge(suite, check)?))
+                };
+                self.means.python.then(classic).transpose()
+            }
+            Directive::Experiment(experiment) => self.experiment(experiment).map(Some),
+            Directive::Error { name } => self.error(name).map(Some),
+            Directive::Code { .. } | Directive::Diff { .. } | Directive::Exercise { .. } => {
+                Ok(None)
+            }
+        }
+    }
+
+    fn suite(&self, lesson: &str) -> Result<&(Lesson, PathBuf)> {
+        self.suites
+            .get(lesson)
+            .with_context(|| format!("{lesson} was not built"))
+    }
+
+    fn conversation(&self, step: &str, check: &str) -> Result<String> {
+        let (lesson, program) = self.suite(step)?;
+        let suite = Suite::new(program, &lesson.folder);
+        let (judged, calls) = match self.means.strace {
+            true => traced(suite, check)?,
+            false => (judge(suite, check)?, Vec::new()),
+        };
+        ensure!(
+            judged.verdict == Verdict::Passed,
+            "{step} {check}: it does not pass\n{}",
+            judged.render_stably()
+        );
+        Recording::of(&judged, calls).write()
+    }
+
+    fn experiment(&self, experiment: &Experiment) -> Result<String> {
+        let (lesson, suite) = self.suite(&experiment.step)?;
+        let program = self
+            .experiments
+            .get(&experiment.name)
+            .context("it was not built")?;
+        let mut words = vec![program.to_str().context("a path that is no text")?];
+        if lesson.number > 1 {
+            words.extend(["--bind", "{addr}"]);
+        }
+        words.extend(experiment.arguments.iter().map(String::as_str));
+        let server = shlex::try_join(words)?.replace("'{addr}'", "{addr}") + " {args}";
+        let suite = Suite::new(suite, &lesson.folder).with(["--server", &server]);
+        Ok(text(&judge(suite, &experiment.check)?))
+    }
+
+    fn error(&self, name: &str) -> Result<String> {
+        let program = self.errors.as_ref().context("errors was not built")?;
+        let output = Command::new(program).arg(name).output()?;
+        let words = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "errors {name}: {}\n{words}",
+            output.status
+        );
+        String::from_utf8(output.stdout).context("no text")
+    }
+}
+
+/// What a reader sees of a check: all of it if it passed, else why it did not.
+fn text(judged: &Judged) -> String {
+    if judged.verdict == Verdict::Passed {
+        let recording = Recording::of(judged, Vec::new());
+        return format!("✓ {}\n\n{}", judged.title, recording.text());
+    }
+    let top = format!("{}/", catalog::root().display());
+    let failure = judged.render_stably().replace(&top, "");
+    let mut text = String::new();
+    for line in failure.lines() {
+        // Which command plays it again is told beside it, and the reader is in the book.
+        let label = line.trim_start();
+        let told = ["replay  ", "at  ", "see  "];
+        if !told.iter().any(|told| label.starts_with(told)) {
+            text += line
+                .strip_prefix("         T ms  ")
+                .unwrap_or(line)
+                .trim_end();
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Runs one check, and lets the server come to rest: its last words count.
+fn judge(suite: Suite, check: &str) -> Result<Judged> {
+    let arguments = ["--exact", check, "--seed", SEED, "--settle"];
+    let mut report = suite.with(arguments).judge()?;
+    ensure!(report.checks.len() == 1, "there is no check {check}");
+    let judged = report.checks.remove(0);
+    if judged.verdict == Verdict::NotJudged {
+        bail!("{check} could not be judged\n{}", judged.message);
+    }
+    Ok(judged)
+}
+
+/// The same, with the system calls of the server.
+fn traced(suite: Suite, check: &str) -> Result<(Judged, Vec<Call>)> {
+    let folder = tempfile::tempdir().context("no folder for the calls")?;
+    let file = folder.path().join("calls");
+    // A file for each process (-ff), whole lines in it, and long strings.
+    let strace = [
+        "strace",
+        "-ff",
+        "-qq",
+        "--seccomp-bpf",
+        "-s",
+        "4096",
+        "-e",
+        trace::CALLS,
+        "-e",
+        "signal=none",
+        "-o",
+    ];
+    let words = strace.iter().map(AsRef::as_ref).chain([file.as_os_str()]);
+    let judged = judge(suite.through(words), check)?;
+    let entries = fs::read_dir(folder.path()).context("strace has written nothing")?;
+    let mut calls = Vec::new();
+    for entry in entries {
+        let text = fs::read_to_string(entry?.path()).context("cannot read what strace wrote")?;
+        if is_about(&text, &judged) {
+            calls = trace::read(&text);
+        }
+    }
+    ensure!(!calls.is_empty(), "{check}: strace has not seen the server");
+    Ok((judged, calls))
+}
+
+/// Whether these are the calls of the program that printed what was judged.
+fn is_about(text: &str, judged: &Judged) -> bool {
+    let printed = judged
+        .conversation
+        .events
+        .iter()
+        .find_map(|event| match &event.what {
+            harness::What::Ready { line } | harness::What::Printed { line } => Some(line),
+            _ => None,
+        });
+    printed.is_some_and(|line| text.contains(&format!("write(1, \"{line}\\n\"")))
+}
+
+/// Builds the test program of a step.
+fn suite_of(step: &Lesson) -> Result<PathBuf> {
+    let arguments = [
+        "test",
+        "--no-run",
+        "--test",
+        "conversation",
+        "--package",
+        &step.name,
+    ];
+    let built = build::cargo(&arguments)?;
+    let suite = built
+        .into_iter()
+        .find(|built| built.is_test && built.folder == step.folder);
+    Ok(suite
+        .with_context(|| format!("{} has no conversations", step.name))?
+        .executable)
+}
+
+fn program_of(package: &str) -> Result<PathBuf> {
+    let built = build::cargo(&["build", "--package", package, "--bins"])?;
+    let program = built.into_iter().next();
+    Ok(program
+        .with_context(|| format!("{package} has no program"))?
+        .executable)
+}
+
+/// Builds what the experiments change, the way a submission is built.
+fn build_experiments(experiments: &[&Experiment]) -> Result<BTreeMap<String, PathBuf>> {
+    let source = |experiment: &&Experiment| -> Result<Source> {
+        let step = catalog::step(&experiment.step)?;
+        let text = experiment.apply(&step.text()?)?;
+        Ok(Source {
+            exercise: step,
+            label: experiment.name.clone(),
+            files: vec![("main.rs".into(), text.into_bytes())],
+        })
+    };
+    let sources: Vec<Source> = experiments.iter().map(source).collect::<Result<_>>()?;
+    let _alone = stage::alone()?;
+    let built = stage::build(&sources.iter().collect::<Vec<_>>(), PATIENCE)?;
+    let failed = built
+        .iter()
+        .zip(experiments)
+        .filter_map(|(built, experiment)| {
+            let text = built.as_ref().err()?;
+            Some(format!(
+                "experiment {} does not build\n{text}",
+                experiment.name
+            ))
+        });
+    let failed: Vec<String> = failed.collect();
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    let names = experiments.iter().map(|experiment| experiment.name.clone());
+    let programs: BTreeMap<String, PathBuf> = names.zip(built.into_iter().flatten()).collect();
+    ensure!(
+        programs.len() == experiments.len(),
+        "two experiments have the same name"
+    );
+    Ok(programs)
+}
+
+/// What differs from what is kept, as a person sees it.
+pub fn differs(kept: &Path, made: &str, means: Means) -> Option<String> {
+    let old = fs::read_to_string(kept)
+        .unwrap_or_default()
+        .replace("\r\n", "\n");
+    let is_talk = kept.extension().is_some_and(|end| end == "jsonl");
+    let old = match is_talk && !means.strace {
+        true => Recording::read(&old)
+            .and_then(|old| old.without_calls().write())
+            .unwrap_or(old),
+        false => old,
+    };
+    (old != made).then(|| {
+        let diff = similar::TextDiff::from_lines(old.as_str(), made);
+        diff.unified_diff().header("kept", "made now").to_string()
+    })
+}

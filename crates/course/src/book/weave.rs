@@ -1,0 +1,277 @@
+//! Puts into a page what it asks for. mdBook calls this with the whole book, as JSON.
+
+use std::fs;
+use std::io::{Read, stdin};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+use pulldown_cmark::{Event, Tag, TagEnd};
+use serde_json::Value;
+use tour::Outcome;
+use tour::catalog;
+
+use super::glossary::{self, Term};
+use super::pages::{self, Directive, Experiment, Part};
+use super::record::CLASSIC;
+use super::recording::Recording;
+use super::{draw, recorded};
+
+/// Reads `[context, book]` and writes the book with its pages woven (mdBook's guide, "Preprocessors").
+/// Asked `supports RENDERER`, it says that it does.
+pub fn run(asked: &[String]) -> Outcome {
+    if asked.first().is_some_and(|word| word == "supports") {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut input = String::new();
+    stdin()
+        .read_to_string(&mut input)
+        .context("cannot read the book")?;
+    let mut input: Value = serde_json::from_str(&input)
+        .context("this is for mdbook to call\nhint: `just book` builds the book")?;
+    let book = input.get_mut(1).context("there is no book")?;
+    weave_all(book, &glossary::terms()?)?;
+    println!("{book}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Weaves whatever has a path and a content, and what is below it.
+fn weave_all(value: &mut Value, terms: &[Term]) -> Result<()> {
+    match value {
+        Value::Array(values) => values
+            .iter_mut()
+            .try_for_each(|value| weave_all(value, terms)),
+        Value::Object(fields) => {
+            let path = fields
+                .get("path")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
+            if let (Some(path), Some(Value::String(content))) = (path, fields.get_mut("content")) {
+                *content = page(Path::new(&path), content, terms)?;
+            }
+            fields
+                .values_mut()
+                .try_for_each(|value| weave_all(value, terms))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A page with what it asks for in it, its terms linked and its reading time under the title.
+pub fn page(path: &Path, text: &str, terms: &[Term]) -> Result<String> {
+    let place = || format!("docs/src/{}", path.display());
+    let mut woven = String::new();
+    for part in pages::parts(&format!("{}\n", text.trim_end())).with_context(place)? {
+        match part {
+            Part::Text(text) => woven += text,
+            Part::Asked(directive) => woven += &answer(&directive).with_context(place)?,
+        }
+    }
+    let woven = glossary::link(path, &woven, terms);
+    let Some((title, rest)) = woven.split_once("\n\n").filter(|_| woven.starts_with("# ")) else {
+        return Ok(woven);
+    };
+    let minutes = minutes(rest);
+    let unit = if minutes == 1 { "minute" } else { "minutes" };
+    Ok(format!(
+        "{title}\n\n<p class=\"time\">{minutes} {unit} to read</p>\n\n{rest}"
+    ))
+}
+
+/// How long a page takes to read: 200 words of prose a minute, 25 lines of code. The text of a drawing is
+/// for those who want it.
+pub fn minutes(text: &str) -> usize {
+    let (mut words, mut lines, mut code, mut folded) = (0, 0, false, false);
+    for event in glossary::parser(text) {
+        match event {
+            Event::Html(html) if html.starts_with("<details class=\"more\"") => folded = true,
+            Event::Html(html) if html.starts_with("</details>") => folded = false,
+            _ if folded => {}
+            Event::Start(Tag::CodeBlock(_)) => code = true,
+            Event::End(TagEnd::CodeBlock) => code = false,
+            Event::Text(text) if code => lines += text.lines().count(),
+            Event::Text(text) | Event::Code(text) => words += text.split_whitespace().count(),
+            _ => {}
+        }
+    }
+    (words * 25 + lines * 200).div_ceil(200 * 25)
+}
+
+/// What stands in the place of a directive.
+fn answer(directive: &Directive) -> Result<String> {
+    let kept = || -> Result<String> {
+        let path = recorded().join(directive.recording().context("it is not recorded")?);
+        let text = fs::read_to_string(&path);
+        let text = text.with_context(|| {
+            format!(
+                "there is no {}\nhint: `just bless` makes it",
+                path.display()
+            )
+        })?;
+        Ok(text.replace("\r\n", "\n"))
+    };
+    match directive {
+        Directive::Code { program, items } => code(program, items),
+        Directive::Diff { from, to } => diff(from, to),
+        Directive::Conversation { step, check } => {
+            Ok(conversation(step, check, &Recording::read(&kept()?)?))
+        }
+        Directive::Calls { .. } => {
+            let recording = Recording::read(&kept()?)?;
+            let lines: Vec<String> = recording.calls().map(|call| call.text()).collect();
+            Ok(block("c", &lines.join("\n")))
+        }
+        Directive::Classic { lesson, check } => {
+            Ok(block("sh", &classic(lesson, check)) + &block("text", &kept()?))
+        }
+        Directive::Experiment(experiment) => Ok(shown(experiment, &kept()?)),
+        Directive::Error { name } => {
+            let command = format!("$ cargo run --quiet --package errors -- {name}\n");
+            Ok(block("console", &(command + &kept()?)))
+        }
+        Directive::Exercise { name } => exercise(name),
+    }
+}
+
+/// The command that puts a check to the beginner's server.
+fn classic(lesson: &str, check: &str) -> String {
+    let server = format!("--server \"python3 $PWD/{CLASSIC} {{port}}\"");
+    match catalog::step(lesson) {
+        Ok(_) => format!("{} {server}", test(lesson, check)),
+        Err(_) => format!("just replay {lesson} {check} {server}"),
+    }
+}
+
+/// The command that runs a check of a step, and shows the conversation.
+fn test(step: &str, check: &str) -> String {
+    format!("cargo test -p {step} --test conversation -- --exact {check} --show")
+}
+
+/// A fenced block. The fence is longer than any in the text.
+fn block(language: &str, text: &str) -> String {
+    let fence = if text.contains("```") { "````" } else { "```" };
+    format!("{fence}{language}\n{}\n{fence}\n\n", text.trim_end())
+}
+
+/// The items, each with where it stands.
+fn code(program: &str, items: &[String]) -> Result<String> {
+    let path = match catalog::step(program) {
+        Ok(step) => step.source(),
+        Err(_) => format!("crates/{program}/src/main.rs"),
+    };
+    let source = fs::read_to_string(catalog::root().join(&path));
+    let source = source.with_context(|| format!("cannot read {path}"))?;
+    let mut text = String::new();
+    for item in items {
+        let (line, code) =
+            find(&source, item).with_context(|| format!("{path} has no {item:?}"))?;
+        text += &format!("<p class=\"place\"><code>{path}:{line}</code></p>\n\n");
+        text += &block("rust,ignore", &code);
+    }
+    Ok(text)
+}
+
+/// An item of a source by its name, with its comments and attributes, and the line where it begins. As
+/// rustfmt writes it, it ends with a line that begins with a closing bracket, or with its only line.
+fn find(source: &str, name: &str) -> Option<(usize, String)> {
+    let lines: Vec<&str> = source.lines().collect();
+    let is_it = |line: &&str| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let kinds = ["fn", "struct", "enum", "const", "static", "mod", "type"];
+        words.next().is_some_and(|kind| kinds.contains(&kind)) && words.next() == Some(name)
+    };
+    let head = lines.iter().position(is_it)?;
+    let opens = |line: &&str| line.starts_with("///") || line.starts_with("#[");
+    let start = head
+        - lines[..head]
+            .iter()
+            .rev()
+            .take_while(|line| opens(line))
+            .count();
+    let ends = |line: &&str| line.starts_with(['}', ')', ']']);
+    let length = match lines[head].ends_with(['}', ';']) {
+        true => 0,
+        false => lines[head..].iter().position(ends)?,
+    };
+    Some((start + 1, lines[start..=head + length].join("\n")))
+}
+
+fn diff(from: &str, to: &str) -> Result<String> {
+    let (from, to) = (catalog::step(from)?, catalog::step(to)?);
+    let (old, new) = (from.text()?, to.text()?);
+    let diff = similar::TextDiff::from_lines(&old, &new);
+    let mut diff = diff.unified_diff();
+    let text = diff
+        .context_radius(1)
+        .header(&from.source(), &to.source())
+        .to_string();
+    Ok(block("diff", &text))
+}
+
+/// The drawing, and the text below it.
+fn conversation(step: &str, check: &str, recording: &Recording) -> String {
+    let notice = recording.notice.as_deref().unwrap_or_default();
+    format!(
+        "<figure class=\"talk\" tabindex=\"0\">\n{}<figcaption>{}</figcaption>\n</figure>\n\n\
+         <details class=\"more\"><summary>As the tour shows it: <code>just tour {step}</code>, and the check is \
+         <code>{check}</code></summary>\n\n{}</details>\n\n",
+        draw::svg(recording),
+        draw::escaped(notice),
+        block("text", &recording.text()),
+    )
+}
+
+/// The change, how to make it, and what comes of it.
+fn shown(experiment: &Experiment, outcome: &str) -> String {
+    let Experiment {
+        step,
+        old,
+        new,
+        arguments,
+        check,
+        ..
+    } = experiment;
+    let mut text = String::new();
+    if !old.is_empty() {
+        let minus = old.iter().map(|line| format!("- {line}\n"));
+        let plus = new.iter().map(|line| format!("+ {line}\n"));
+        text += &block("diff", &minus.chain(plus).collect::<String>());
+    }
+    let test = test(step, check);
+    text += &match arguments.is_empty() {
+        true => block("sh", &test),
+        false => {
+            let server = format!(
+                "$PWD/target/debug/{step} --bind {{addr}} {} {{args}}",
+                arguments.join(" ")
+            );
+            block("sh", &format!("{test} --server \"{server}\""))
+        }
+    };
+    text + &block("text", outcome)
+}
+
+/// The README of an exercise, with links that lead to pages.
+fn exercise(name: &str) -> Result<String> {
+    let exercise = catalog::exercise(name)?;
+    let readme = exercise.read("README.md")?;
+    let source = format!("`{}`", exercise.source());
+    let mut text = readme.replace("[src/main.rs](src/main.rs)", &source);
+    for step in catalog::steps()? {
+        let link = format!("(../../{})", step.source());
+        text = text.replace(&link, &format!("(../steps/{}.md)", step.name));
+    }
+    ensure!(
+        !text.contains("](../../"),
+        "{}: a link that leads to no page",
+        exercise.path("README.md")
+    );
+    if text.contains("](src/") {
+        bail!(
+            "{}: a link to its source that is not known",
+            exercise.path("README.md")
+        );
+    }
+    Ok(text)
+}

@@ -1,0 +1,296 @@
+//! Looks at the book as a reader does: builds it, and opens every page in a browser.
+//!
+//! Chromium is driven by way of its WebDriver (chromedriver). Where either is missing this is left out,
+//! and says so. Screenshots of every page are left in `target/book-screenshots`.
+#![cfg(unix)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use assert_cmd::cargo::cargo_bin;
+use base64::Engine;
+use serde_json::{Value, json};
+use tour::{build, catalog};
+
+/// A page is there within this time, or never.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A wide screen and a phone, in pixels.
+const WIDTHS: [u32; 2] = [1280, 390];
+const HEIGHT: u32 = 900;
+
+/// What is asked of a page: whatever is wrong with it, the anchors in it, and where its links lead.
+const LOOK: &str = r#"
+    const wrong = [];
+    const width = document.documentElement.scrollWidth;
+    if (width > window.innerWidth) wrong.push(`it is ${width} pixels wide, and the window ${window.innerWidth}`);
+    for (const image of document.images)
+        if (!image.complete || image.naturalWidth === 0) wrong.push(`no picture: ${image.src}`);
+    if (document.querySelector("main").innerText.includes("{{")) wrong.push("something was not woven in");
+    for (const svg of document.querySelectorAll("main svg[role=img]"))
+        if (!svg.getAttribute("aria-label")) wrong.push("a drawing without words");
+    const links = [...document.querySelectorAll("a[href]")].map(link => link.href);
+    return {
+        wrong,
+        anchors: [...document.querySelectorAll("[id]")].map(element => element.id),
+        links: links.filter(link => link.startsWith("file:")).map(decodeURIComponent),
+    };
+"#;
+
+#[test]
+fn every_page_is_as_it_should_be() {
+    let Some(browser) = Browser::start().expect("the browser") else {
+        return;
+    };
+    let status = Command::new(cargo_bin!("course"))
+        .arg("book")
+        .status()
+        .expect("course");
+    assert!(status.success(), "the book is built");
+    let book = fs::canonicalize(catalog::book()).expect("the book");
+    let screenshots = catalog::target().join("book-screenshots");
+    fs::create_dir_all(&screenshots).expect("a folder for the screenshots");
+    let mut wrong = Vec::new();
+    let mut anchors: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
+    let mut links: BTreeSet<(PathBuf, String)> = BTreeSet::new();
+    for page in pages(&book) {
+        let seen = look(&browser, &book, &page, &screenshots).expect("an answer of the browser");
+        wrong.extend(
+            seen.wrong
+                .into_iter()
+                .map(|words| format!("{}: {words}", page.display())),
+        );
+        links.extend(seen.links.into_iter().map(|link| (page.clone(), link)));
+        anchors.insert(book.join(&page), seen.anchors);
+    }
+    for (page, link) in links {
+        if !leads_somewhere(&link, &anchors) {
+            wrong.push(format!("{}: {link} leads nowhere", page.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every page of the book, as a path below it, and the one that prints all of them.
+fn pages(book: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![book.to_owned()];
+    let mut pages = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of the book") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "html") {
+                pages.push(path.strip_prefix(book).expect("below the book").to_owned());
+            }
+        }
+    }
+    // The one is a part of every page, and the other only makes sense on a web server.
+    pages.retain(|page| page != Path::new("toc.html") && page != Path::new("404.html"));
+    pages.sort();
+    assert!(pages.len() > 15, "the book has pages: {pages:?}");
+    pages
+}
+
+#[derive(Default)]
+struct Seen {
+    wrong: Vec<String>,
+    anchors: BTreeSet<String>,
+    links: BTreeSet<String>,
+}
+
+/// Opens a page at both widths and in a dark theme, and leaves screenshots.
+fn look(browser: &Browser, book: &Path, page: &Path, screenshots: &Path) -> Result<Seen> {
+    let url = format!("file://{}", book.join(page).display());
+    let name = page
+        .with_extension("")
+        .display()
+        .to_string()
+        .replace('/', "-");
+    let mut all = Seen::default();
+    for (width, theme) in WIDTHS
+        .map(|width| (width, "light"))
+        .into_iter()
+        .chain([(WIDTHS[0], "navy")])
+    {
+        browser.resize(width)?;
+        browser.open(&url)?;
+        browser.run(&format!("localStorage.setItem('mdbook-theme', '{theme}')"))?;
+        browser.open(&url)?;
+        let seen = browser.run(LOOK)?;
+        let list = |field: &str| -> Vec<String> {
+            let words = seen[field].as_array().into_iter().flatten();
+            words.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let words = list("wrong").into_iter().chain(browser.errors()?);
+        all.wrong
+            .extend(words.map(|words| format!("at {width} pixels, {theme}: {words}")));
+        all.anchors.extend(list("anchors"));
+        all.links.extend(list("links"));
+        fs::write(
+            screenshots.join(format!("{name}-{width}-{theme}.png")),
+            browser.screenshot()?,
+        )?;
+    }
+    Ok(all)
+}
+
+fn leads_somewhere(link: &str, anchors: &BTreeMap<PathBuf, BTreeSet<String>>) -> bool {
+    let link = link.trim_start_matches("file://");
+    let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+    match anchors.get(Path::new(path)) {
+        Some(there) => anchor.is_empty() || there.contains(anchor),
+        None => Path::new(path).is_file() && anchor.is_empty(),
+    }
+}
+
+/// A browser without a window, and what it is driven by. It ends when this is dropped.
+struct Browser {
+    driver: Child,
+    session: String,
+    http: ureq::Agent,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Starts it. There is none if this machine has none.
+    fn start() -> Result<Option<Self>> {
+        let chromium = ["chromium", "google-chrome", "chromium-browser"]
+            .into_iter()
+            .find_map(in_path);
+        let (Some(chromium), Some(driver)) = (chromium, in_path("chromedriver")) else {
+            // Not captured, unlike eprintln!: what is left out must be seen.
+            let _ = writeln!(
+                io::stderr(),
+                "left out: there is no chromium, or no chromedriver, on this machine"
+            );
+            return Ok(None);
+        };
+        let mut driver = Command::new(driver);
+        // Whoever drives it also ends it, and all that it has started.
+        std::os::unix::process::CommandExt::process_group(&mut driver, 0);
+        let driver = driver
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut driver = driver.spawn().context("chromedriver")?;
+        let stdout = BufReader::new(driver.stdout.take().context("it has no output")?);
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .http_status_as_error(false);
+        let mut browser = Self {
+            driver,
+            session: String::new(),
+            http: config.build().into(),
+            _profile: tempfile::tempdir()?,
+        };
+        // `ChromeDriver was started successfully on port 41231.`
+        let port = stdout.lines().map_while(Result::ok).find_map(|line| {
+            let (_, port) = line.split_once("successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        let server = format!(
+            "http://127.0.0.1:{}/session",
+            port.context("chromedriver says no port")?
+        );
+        browser.session = server.clone();
+        let profile = format!("--user-data-dir={}", browser._profile.path().display());
+        let quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars \
+                     --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage";
+        let arguments: Vec<&str> = quiet.split_whitespace().chain([profile.as_str()]).collect();
+        let capabilities = json!({
+            "goog:chromeOptions": { "binary": chromium, "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        });
+        let started = browser.post(
+            "",
+            &json!({ "capabilities": { "alwaysMatch": capabilities } }),
+        )?;
+        let session = started["sessionId"]
+            .as_str()
+            .context("there is no session")?;
+        browser.session = format!("{server}/{session}");
+        Ok(Some(browser))
+    }
+
+    /// A command of WebDriver (W3C, section 6), and its answer.
+    fn post(&self, command: &str, body: &Value) -> Result<Value> {
+        let url = format!("{}{command}", self.session);
+        let mut response = self
+            .http
+            .post(&url)
+            .send_json(body)
+            .with_context(|| url.clone())?;
+        let status = response.status();
+        let answer: Value = response
+            .body_mut()
+            .with_config()
+            .limit(1 << 28)
+            .read_json()?;
+        if !status.is_success() {
+            bail!("{url}: {}", answer["value"]["message"]);
+        }
+        Ok(answer["value"].clone())
+    }
+
+    /// A command of Chromium's own (the Chrome DevTools protocol).
+    fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
+        self.post(
+            "/goog/cdp/execute",
+            &json!({ "cmd": command, "params": parameters }),
+        )
+    }
+
+    fn resize(&self, width: u32) -> Result<Value> {
+        let size =
+            json!({ "width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", &size)
+    }
+
+    fn open(&self, url: &str) -> Result<Value> {
+        self.post("/url", &json!({ "url": url }))
+    }
+
+    fn run(&self, script: &str) -> Result<Value> {
+        self.post("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// What the page has complained about since the last time.
+    fn errors(&self) -> Result<Vec<String>> {
+        let log = self.post("/se/log", &json!({ "type": "browser" }))?;
+        let entries = log.as_array().into_iter().flatten();
+        let severe = entries.filter(|entry| entry["level"] == "SEVERE");
+        Ok(severe
+            .map(|entry| format!("console: {}", entry["message"]))
+            .collect())
+    }
+
+    /// The whole page, as a PNG.
+    fn screenshot(&self) -> Result<Vec<u8>> {
+        let picture = self.devtools(
+            "Page.captureScreenshot",
+            &json!({ "captureBeyondViewport": true }),
+        )?;
+        let text = picture["data"].as_str().context("there is no picture")?;
+        Ok(base64::prelude::BASE64_STANDARD.decode(text)?)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.http.delete(&self.session).call(); // it ends all the same
+        build::end_group(self.driver.id());
+        let _ = self.driver.wait();
+    }
+}
+
+fn in_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}

@@ -1,0 +1,69 @@
+//! Links that a terminal can follow (OSC 8), to files of the course and to pages of the book.
+
+use std::path::Path;
+
+use crate::catalog;
+
+/// A path from the top of the repository, as a link where the terminal can follow one.
+pub fn file(path: &str) -> String {
+    to(&catalog::root().join(path), "", path)
+}
+
+/// A text in which every page of the book that it names is a link, such as `docs/src/way.md, "Sending"`:
+/// to the page as the browser shows it if the book is built, else to its source.
+pub fn pages(text: &str) -> String {
+    let mut linked = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("docs/src/") {
+        let (before, named) = rest.split_at(start);
+        linked += before;
+        let Some(end) = named.find(".md").map(|end| end + ".md".len()) else {
+            rest = named;
+            break;
+        };
+        let section = named[end..].strip_prefix(", \"");
+        let section = section.and_then(|section| section.split('"').next());
+        let length = end + section.map_or(0, |section| section.len() + ", \"\"".len());
+        let (shown, behind) = named.split_at_checked(length).unwrap_or((named, ""));
+        linked += &page(&named[..end], section.unwrap_or_default(), shown);
+        rest = behind;
+    }
+    linked + rest
+}
+
+fn page(path: &str, section: &str, shown: &str) -> String {
+    let source = path.trim_start_matches("docs/src/");
+    let built = catalog::book().join(source).with_extension("html");
+    match built.is_file() {
+        true => to(&built, &format!("#{}", anchor(section)), shown),
+        false => to(&catalog::root().join(path), "", shown),
+    }
+}
+
+fn to(path: &Path, fragment: &str, shown: &str) -> String {
+    let path = escaped(&path.to_string_lossy());
+    match supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
+        true => format!("\x1b]8;;file://{path}{fragment}\x1b\\{shown}\x1b]8;;\x1b\\"),
+        false => shown.to_owned(),
+    }
+}
+
+/// The anchor of a heading, as mdBook makes it.
+pub fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter_map(|c| match c {
+        c if c.is_alphanumeric() || c == '_' || c == '-' => Some(c.to_ascii_lowercase()),
+        c if c.is_whitespace() => Some('-'),
+        _ => None,
+    });
+    kept.collect()
+}
+
+/// A path as part of a URI (RFC 3986, section 2.1).
+fn escaped(path: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'/' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    path.bytes().map(byte).collect()
+}
