@@ -22,6 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A wide screen and a phone, in pixels.
 const WIDTHS: [u32; 2] = [1280, 390];
 const HEIGHT: u32 = 900;
+/// No window, no sandbox (which root cannot have), and no talk with anybody but us.
+const ARGUMENTS: [&str; 10] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+];
 
 /// What is asked of a page: whatever is wrong with it, the anchors in it, and where its links lead.
 const LOOK: &str = r#"
@@ -153,7 +166,7 @@ struct Browser {
     driver: Child,
     session: String,
     http: ureq::Agent,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
 impl Browser {
@@ -177,17 +190,21 @@ impl Browser {
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        let mut driver = driver.spawn().context("chromedriver")?;
-        let stdout = BufReader::new(driver.stdout.take().context("it has no output")?);
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false);
         let mut browser = Self {
-            driver,
+            driver: driver.spawn().context("chromedriver")?,
             session: String::new(),
             http: config.build().into(),
-            _profile: tempfile::tempdir()?,
+            profile: tempfile::tempdir()?,
         };
+        browser.open_session(&chromium)?;
+        Ok(Some(browser))
+    }
+
+    fn open_session(&mut self, chromium: &Path) -> Result<()> {
+        let stdout = BufReader::new(self.driver.stdout.take().context("it has no output")?);
         // `ChromeDriver was started successfully on port 41231.`
         let port = stdout.lines().map_while(Result::ok).find_map(|line| {
             let (_, port) = line.split_once("successfully on port ")?;
@@ -197,24 +214,26 @@ impl Browser {
             "http://127.0.0.1:{}/session",
             port.context("chromedriver says no port")?
         );
-        browser.session = server.clone();
-        let profile = format!("--user-data-dir={}", browser._profile.path().display());
-        let quiet = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars \
-                     --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage";
-        let arguments: Vec<&str> = quiet.split_whitespace().chain([profile.as_str()]).collect();
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
+        let arguments: Vec<&str> = ARGUMENTS
+            .iter()
+            .copied()
+            .chain([profile.as_str()])
+            .collect();
         let capabilities = json!({
             "goog:chromeOptions": { "binary": chromium, "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         });
-        let started = browser.post(
+        self.session = server.clone();
+        let started = self.post(
             "",
             &json!({ "capabilities": { "alwaysMatch": capabilities } }),
         )?;
         let session = started["sessionId"]
             .as_str()
             .context("there is no session")?;
-        browser.session = format!("{server}/{session}");
-        Ok(Some(browser))
+        self.session = format!("{server}/{session}");
+        Ok(())
     }
 
     /// A command of WebDriver (W3C, section 6), and its answer.
