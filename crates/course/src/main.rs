@@ -96,16 +96,7 @@ enum Command {
         fresh: bool,
     },
     /// Repeat every test beside processes that burn every core
-    Stress {
-        /// Only the test programs of these names
-        names: Vec<String>,
-        /// How often
-        #[arg(long, default_value_t = 200)]
-        times: u32,
-        /// Repeat `verify` instead of the tests
-        #[arg(long, conflicts_with = "names")]
-        verify: bool,
-    },
+    Stress(stress::Request),
     /// Measure how long a learner waits
     BenchLoop,
     /// Build the book: docs, with what the programs say in it
@@ -228,12 +219,7 @@ fn run(command: Command) -> Outcome {
             bless,
             fresh,
         } => verify::run(&exercises, bless, fresh),
-        Command::Stress {
-            times,
-            verify: true,
-            ..
-        } => stress::verify(times),
-        Command::Stress { times, names, .. } => stress::run(times, &names),
+        Command::Stress(request) => stress::run(&request),
         Command::BenchLoop => bench::run(),
         Command::Book { read: true } => book::read(),
         Command::Book { read: false } => book::build(),

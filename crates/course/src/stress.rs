@@ -11,8 +11,33 @@ use crate::foreground;
 use tour::Outcome;
 use tour::build::{self, Built};
 
-/// Runs test programs at once, `times` times, and says what failed: all of them, or those of these names.
-pub fn run(times: u32, names: &[String]) -> Outcome {
+/// What is repeated, and how often.
+#[derive(clap::Args)]
+pub struct Request {
+    /// Only the test programs of these names
+    names: Vec<String>,
+    /// How often
+    #[arg(long, default_value_t = 200)]
+    times: u32,
+    /// Repeat `verify` instead of the tests
+    #[arg(long, conflicts_with = "names")]
+    verify: bool,
+    /// Repeat `bless --check` instead of the tests
+    #[arg(long, conflicts_with_all = ["names", "verify"])]
+    bless: bool,
+}
+
+/// Repeats what is asked for, and says what failed.
+pub fn run(request: &Request) -> Outcome {
+    match request {
+        Request { verify: true, .. } => repeat(request.times, &["verify"]),
+        Request { bless: true, .. } => repeat(request.times, &["bless", "--check"]),
+        Request { names, .. } => repeat_tests(request.times, names),
+    }
+}
+
+/// Runs test programs at once, `times` times: all of them, or those of these names.
+fn repeat_tests(times: u32, names: &[String]) -> Outcome {
     let programs = build::cargo(&["test", "--no-run"])?;
     let wanted = |program: &&Built| names.is_empty() || names.contains(&program.target);
     let programs = programs
@@ -53,18 +78,19 @@ pub fn run(times: u32, names: &[String]) -> Outcome {
     })
 }
 
-/// Proves the exercises, `times` times, likewise.
-pub fn verify(times: u32) -> Outcome {
+/// Runs a command of this program that proves something.
+fn repeat(times: u32, command: &[&str]) -> Outcome {
     let burners = start_burners()?;
     let started = Instant::now();
     let mut failures = 0;
     for time in 1..=times {
         let output = Command::new(foreground::this_program()?)
-            .arg("verify")
+            .args(command)
             .output()?;
         if !output.status.success() {
             failures += 1;
-            let text = String::from_utf8_lossy(&output.stdout);
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text);
             let wrong = text.lines().filter(|line| !line.starts_with('✓'));
             wrong.for_each(|line| anstream::println!("{line}"));
         }

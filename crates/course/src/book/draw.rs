@@ -14,7 +14,7 @@ const ROW: usize = 24;
 const TOP: usize = 48;
 /// Between the lifelines of two clients, and between the last of them and the server.
 const LANE: usize = 90;
-const SPAN: usize = 300;
+const SPAN: usize = 220;
 const MARGIN: usize = 60;
 /// Room for what the server does, on the right of its lifeline.
 const DEEDS: usize = 330;

@@ -29,6 +29,8 @@ pub enum Part<'a> {
 pub enum Directive {
     /// These items of a program's source.
     Code { program: String, items: Vec<String> },
+    /// The help of a step.
+    Help { step: String },
     /// What a step adds to another.
     Diff { from: String, to: String },
     /// What is said in a check of a step: drawn, and as text.
@@ -147,6 +149,9 @@ fn parse(asked: &str) -> Result<Directive> {
             program: program.to_owned(),
             items: items.iter().copied().map(owned).collect(),
         },
+        ["help", step] => Directive::Help {
+            step: step.to_owned(),
+        },
         ["diff", from, to] => Directive::Diff {
             from: from.to_owned(),
             to: to.to_owned(),
@@ -242,7 +247,9 @@ impl Directive {
                 format!("{}/experiment-{}.txt", experiment.step, experiment.name)
             }
             Self::Error { name } => format!("errors/{name}.txt"),
-            Self::Code { .. } | Self::Diff { .. } | Self::Exercise { .. } => return None,
+            Self::Code { .. } | Self::Help { .. } | Self::Diff { .. } | Self::Exercise { .. } => {
+                return None;
+            }
         };
         Some(path.into())
     }

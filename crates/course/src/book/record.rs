@@ -119,9 +119,7 @@ impl Recorder {
             }
             Directive::Experiment(experiment) => self.experiment(experiment).map(Some),
             Directive::Error { name } => self.error(name).map(Some),
-            Directive::Code { .. } | Directive::Diff { .. } | Directive::Exercise { .. } => {
-                Ok(None)
-            }
+            _ => Ok(None),
         }
     }
 

@@ -112,6 +112,10 @@ fn answer(directive: &Directive) -> Result<String> {
     };
     match directive {
         Directive::Code { program, items } => code(program, items),
+        Directive::Help { step } => {
+            let help = catalog::step(step)?.read("tests/help.txt")?;
+            Ok(block("text", &help.replace("[EXE]", "")))
+        }
         Directive::Diff { from, to } => diff(from, to),
         Directive::Conversation { step, check } => {
             Ok(conversation(step, check, &Recording::read(&kept()?)?))
