@@ -97,15 +97,11 @@ fn show(step: &Lesson, report: &Report) -> usize {
         step.name
     );
     anstream::println!("{dimmed}every check of this step: {more}{dimmed:#}");
-    let page = link::pages(&page_of(step));
+    let page = report.checks.iter().find_map(|check| check.page.as_deref());
+    let page = page.map(link::pages).unwrap_or_default();
     anstream::println!("{dimmed}the book explains it:     {page}{dimmed:#}\n");
     let wrong = |check: &&Judged| !matches!(check.verdict, Verdict::Passed | Verdict::Skipped);
     report.checks.iter().filter(wrong).count()
-}
-
-/// The page of the book about a step.
-fn page_of(step: &Lesson) -> String {
-    format!("docs/src/steps/{}.md", step.name)
 }
 
 /// What to do now; `only` is the step that was shown, if it was not all of them.
