@@ -1,4 +1,4 @@
-"""The server that beginners write, line for line what many articles show. It has five faults."""
+"""The first server that many write in Python. It has five faults."""
 
 import socket
 import sys

@@ -23,8 +23,16 @@ const CHARACTER: usize = 7;
 
 /// Something that happens, and where.
 enum Row {
-    Act { client: usize, act: Act },
-    Deed { class: &'static str, label: String },
+    Act {
+        client: usize,
+        act: Act,
+    },
+    /// `begins` is false for the rest of a long one.
+    Deed {
+        class: &'static str,
+        label: String,
+        begins: bool,
+    },
 }
 
 /// What a client does or sees.
@@ -187,11 +195,13 @@ fn deed_of(call: &Call) -> Vec<Row> {
 fn deed(class: &'static str, text: &str) -> Vec<Row> {
     let options = textwrap::Options::new((DEEDS - 20) / CHARACTER).subsequent_indent("  ");
     let lines = textwrap::wrap(text, options);
-    let row = |label: std::borrow::Cow<str>| Row::Deed {
+    let lines = lines.into_iter().enumerate();
+    let row = |(index, label): (usize, std::borrow::Cow<str>)| Row::Deed {
         class,
         label: label.into_owned(),
+        begins: index == 0,
     };
-    lines.into_iter().map(row).collect()
+    lines.map(row).collect()
 }
 
 /// Bytes that fit on the shortest arrow.
@@ -213,13 +223,22 @@ fn drawn(row: &Row, y: usize, server: usize) -> String {
             escaped(&act.label)
         ),
         Row::Act { client, act } => arrow(place(*client), server, y, act),
-        Row::Deed { class, label } => format!(
-            "<circle class=\"{class}\" cx=\"{server}\" cy=\"{}\" r=\"3\"/>\
-             <text class=\"{class}\" xml:space=\"preserve\" x=\"{}\" y=\"{y}\">{}</text>",
-            y - 4,
-            server + 12,
-            escaped(label)
-        ),
+        Row::Deed {
+            class,
+            label,
+            begins,
+        } => {
+            let mark = format!(
+                "<circle class=\"{class}\" cx=\"{server}\" cy=\"{}\" r=\"3\"/>",
+                y - 4
+            );
+            format!(
+                "{}<text class=\"{class}\" xml:space=\"preserve\" x=\"{}\" y=\"{y}\">{}</text>",
+                if *begins { &mark } else { "" },
+                server + 12,
+                escaped(label)
+            )
+        }
     }
 }
 
