@@ -19,8 +19,8 @@ use tour::{build, catalog};
 
 /// A page is there within this time, or never.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A wide screen and a phone, in pixels.
-const WIDTHS: [u32; 2] = [1280, 390];
+/// A wide screen and a phone, in pixels, and the themes.
+const LOOKS: [(u32, &str); 3] = [(1280, "light"), (390, "light"), (1280, "navy")];
 const HEIGHT: u32 = 900;
 /// No window, no sandbox (which root cannot have), and no talk with anybody but us.
 const ARGUMENTS: [&str; 10] = [
@@ -54,6 +54,15 @@ const LOOK: &str = r#"
     };
 "#;
 
+/// What the search has found, as soon as it has: WebDriver waits for a promise (W3C, section 13.2).
+const FOUND: &str = r#"
+    const results = () => [...document.querySelectorAll("[id$=searchresults] a")].map(link => link.href);
+    return new Promise(done => {
+        const look = () => results().length ? done(results()) : setTimeout(look, 20);
+        look();
+    });
+"#;
+
 #[test]
 fn every_page_is_as_it_should_be() {
     let Some(browser) = Browser::start().expect("the browser") else {
@@ -70,16 +79,30 @@ fn every_page_is_as_it_should_be() {
     let mut wrong = Vec::new();
     let mut anchors: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
     let mut links: BTreeSet<(PathBuf, String)> = BTreeSet::new();
-    for page in pages(&book) {
-        let seen = look(&browser, &book, &page, &screenshots).expect("an answer of the browser");
-        wrong.extend(
-            seen.wrong
-                .into_iter()
-                .map(|words| format!("{}: {words}", page.display())),
-        );
-        links.extend(seen.links.into_iter().map(|link| (page.clone(), link)));
-        anchors.insert(book.join(&page), seen.anchors);
+    for (width, theme) in LOOKS {
+        browser
+            .turn_to(width, theme, &book)
+            .expect("an answer of the browser");
+        for page in pages(&book) {
+            let seen = look(&browser, &book.join(&page)).expect("an answer of the browser");
+            let place = format!("{} at {width} pixels, {theme}", page.display());
+            wrong.extend(
+                seen.wrong
+                    .into_iter()
+                    .map(|words| format!("{place}: {words}")),
+            );
+            links.extend(seen.links.into_iter().map(|link| (page.clone(), link)));
+            anchors.insert(book.join(&page), seen.anchors);
+            let name = page
+                .with_extension("")
+                .display()
+                .to_string()
+                .replace('/', "-");
+            let file = screenshots.join(format!("{name}-{width}-{theme}.png"));
+            fs::write(file, seen.picture).expect("a screenshot");
+        }
     }
+    wrong.extend(search(&browser, &book).expect("an answer of the browser"));
     for (page, link) in links {
         if !leads_somewhere(&link, &anchors) {
             wrong.push(format!("{}: {link} leads nowhere", page.display()));
@@ -109,47 +132,45 @@ fn pages(book: &Path) -> Vec<PathBuf> {
     pages
 }
 
-#[derive(Default)]
 struct Seen {
     wrong: Vec<String>,
     anchors: BTreeSet<String>,
     links: BTreeSet<String>,
+    picture: Vec<u8>,
 }
 
-/// Opens a page at both widths and in a dark theme, and leaves screenshots.
-fn look(browser: &Browser, book: &Path, page: &Path, screenshots: &Path) -> Result<Seen> {
-    let url = format!("file://{}", book.join(page).display());
-    let name = page
-        .with_extension("")
-        .display()
-        .to_string()
-        .replace('/', "-");
-    let mut all = Seen::default();
-    for (width, theme) in WIDTHS
-        .map(|width| (width, "light"))
+/// Opens a page.
+fn look(browser: &Browser, page: &Path) -> Result<Seen> {
+    browser.open(page)?;
+    let seen = browser.run(LOOK)?;
+    let list = |field: &str| {
+        let words = seen[field].as_array().into_iter().flatten();
+        words.filter_map(Value::as_str).map(str::to_owned)
+    };
+    Ok(Seen {
+        wrong: list("wrong").chain(browser.errors()?).collect(),
+        anchors: list("anchors").collect(),
+        links: list("links").collect(),
+        picture: browser.screenshot()?,
+    })
+}
+
+/// Looks for a word in the whole book. Returns what is wrong, if anything is.
+fn search(browser: &Browser, book: &Path) -> Result<Option<String>> {
+    browser.open(&format!(
+        "file://{}/index.html?search=backlog",
+        book.display()
+    ))?;
+    let found = browser.run(FOUND)?;
+    let pages = found
+        .as_array()
         .into_iter()
-        .chain([(WIDTHS[0], "navy")])
-    {
-        browser.resize(width)?;
-        browser.open(&url)?;
-        browser.run(&format!("localStorage.setItem('mdbook-theme', '{theme}')"))?;
-        browser.open(&url)?;
-        let seen = browser.run(LOOK)?;
-        let list = |field: &str| -> Vec<String> {
-            let words = seen[field].as_array().into_iter().flatten();
-            words.filter_map(Value::as_str).map(str::to_owned).collect()
-        };
-        let words = list("wrong").into_iter().chain(browser.errors()?);
-        all.wrong
-            .extend(words.map(|words| format!("at {width} pixels, {theme}: {words}")));
-        all.anchors.extend(list("anchors"));
-        all.links.extend(list("links"));
-        fs::write(
-            screenshots.join(format!("{name}-{width}-{theme}.png")),
-            browser.screenshot()?,
-        )?;
-    }
-    Ok(all)
+        .flatten()
+        .filter_map(Value::as_str);
+    let finds_it = pages
+        .into_iter()
+        .any(|page| page.contains("bind-listen.html"));
+    Ok((!finds_it).then(|| format!("the search for \"backlog\" finds {found}")))
 }
 
 fn leads_somewhere(link: &str, anchors: &BTreeMap<PathBuf, BTreeSet<String>>) -> bool {
@@ -264,14 +285,21 @@ impl Browser {
         )
     }
 
-    fn resize(&self, width: u32) -> Result<Value> {
+    /// From now on pages are so wide, and have this theme.
+    fn turn_to(&self, width: u32, theme: &str, book: &Path) -> Result<()> {
         let size =
             json!({ "width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": false });
-        self.devtools("Emulation.setDeviceMetricsOverride", &size)
+        self.devtools("Emulation.setDeviceMetricsOverride", &size)?;
+        self.open(&book.join("index.html"))?;
+        self.run(&format!("localStorage.setItem('mdbook-theme', '{theme}')"))?;
+        Ok(())
     }
 
-    fn open(&self, url: &str) -> Result<Value> {
-        self.post("/url", &json!({ "url": url }))
+    fn open(&self, page: &Path) -> Result<Value> {
+        self.post(
+            "/url",
+            &json!({ "url": format!("file://{}", page.display()) }),
+        )
     }
 
     fn run(&self, script: &str) -> Result<Value> {

@@ -100,25 +100,24 @@ fn is_closed(tag: &Tag) -> bool {
     )
 }
 
-/// Where a name first stands as a word, also in the plural, or at the start of a sentence.
+/// Where a name first stands as a word, also in the plural. Unless it has capitals of its own, it may
+/// begin with one.
 fn first_use(text: &str, prose: &[Range<usize>], name: &str) -> Option<Range<usize>> {
     let is_letter = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let has_capitals = name.contains(char::is_uppercase);
+    let folded = |text: &str| match has_capitals {
+        true => text.to_owned(),
+        false => text.to_ascii_lowercase(),
+    };
     prose.iter().find_map(|range| {
-        let part = &text[range.clone()];
-        let lower = part.to_ascii_lowercase();
-        lower
-            .match_indices(&name.to_ascii_lowercase())
-            .find_map(|(start, found)| {
-                let end = start + found.len();
-                let plural = if part[end..].starts_with('s') {
-                    end + 1
-                } else {
-                    end
-                };
-                let is_word =
-                    !part[..start].ends_with(is_letter) && !part[plural..].starts_with(is_letter);
-                is_word.then(|| range.start + start..range.start + plural)
-            })
+        let part = folded(&text[range.clone()]);
+        part.match_indices(name).find_map(|(start, found)| {
+            let end = start + found.len();
+            let plural = end + usize::from(part[end..].starts_with('s'));
+            let is_word =
+                !part[..start].ends_with(is_letter) && !part[plural..].starts_with(is_letter);
+            is_word.then(|| range.start + start..range.start + plural)
+        })
     })
 }
 
