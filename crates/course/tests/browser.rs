@@ -157,10 +157,7 @@ fn look(browser: &Browser, page: &Path) -> Result<Seen> {
 
 /// Looks for a word in the whole book. Returns what is wrong, if anything is.
 fn search(browser: &Browser, book: &Path) -> Result<Option<String>> {
-    browser.open(&format!(
-        "file://{}/index.html?search=backlog",
-        book.display()
-    ))?;
+    browser.open(&book.join("index.html?search=backlog"))?;
     let found = browser.run(FOUND)?;
     let pages = found
         .as_array()
