@@ -74,41 +74,69 @@ fn every_page_is_as_it_should_be() {
         .expect("course");
     assert!(status.success(), "the book is built");
     let book = fs::canonicalize(catalog::book()).expect("the book");
-    let screenshots = catalog::target().join("book-screenshots");
-    fs::create_dir_all(&screenshots).expect("a folder for the screenshots");
-    let mut wrong = Vec::new();
-    let mut anchors: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
-    let mut links: BTreeSet<(PathBuf, String)> = BTreeSet::new();
+    let mut report = Report::default();
     for (width, theme) in LOOKS {
         browser
             .turn_to(width, theme, &book)
             .expect("an answer of the browser");
         for page in pages(&book) {
             let seen = look(&browser, &book.join(&page)).expect("an answer of the browser");
-            let place = format!("{} at {width} pixels, {theme}", page.display());
-            wrong.extend(
-                seen.wrong
-                    .into_iter()
-                    .map(|words| format!("{place}: {words}")),
+            keep(
+                &seen.picture,
+                &format!("{}-{width}-{theme}.png", page.with_extension("").display()),
             );
-            links.extend(seen.links.into_iter().map(|link| (page.clone(), link)));
-            anchors.insert(book.join(&page), seen.anchors);
-            let name = page
-                .with_extension("")
-                .display()
-                .to_string()
-                .replace('/', "-");
-            let file = screenshots.join(format!("{name}-{width}-{theme}.png"));
-            fs::write(file, seen.picture).expect("a screenshot");
+            report.take(&book.join(page), &format!("{width} pixels, {theme}"), seen);
         }
     }
-    wrong.extend(search(&browser, &book).expect("an answer of the browser"));
-    for (page, link) in links {
-        if !leads_somewhere(&link, &anchors) {
-            wrong.push(format!("{}: {link} leads nowhere", page.display()));
-        }
-    }
+    report
+        .wrong
+        .extend(search(&browser, &book).expect("an answer of the browser"));
+    let wrong = report.all_that_is_wrong();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Leaves a screenshot to look at.
+fn keep(picture: &[u8], name: &str) {
+    let folder = catalog::target().join("book-screenshots");
+    fs::create_dir_all(&folder).expect("a folder for the screenshots");
+    fs::write(folder.join(name.replace('/', "-")), picture).expect("a screenshot");
+}
+
+/// What was seen of the whole book.
+#[derive(Default)]
+struct Report {
+    wrong: Vec<String>,
+    anchors: BTreeMap<PathBuf, BTreeSet<String>>,
+    links: BTreeSet<(PathBuf, String)>,
+}
+
+impl Report {
+    fn take(&mut self, page: &Path, look: &str, seen: Seen) {
+        let place = |words: String| format!("{}, {look}: {words}", page.display());
+        self.wrong.extend(seen.wrong.into_iter().map(place));
+        self.links
+            .extend(seen.links.into_iter().map(|link| (page.to_owned(), link)));
+        self.anchors.insert(page.to_owned(), seen.anchors);
+    }
+
+    /// With the links that lead nowhere, now that every page is known.
+    fn all_that_is_wrong(self) -> Vec<String> {
+        let broken = self
+            .links
+            .iter()
+            .filter(|(_, link)| !self.leads_somewhere(link));
+        let broken = broken.map(|(page, link)| format!("{}: {link} leads nowhere", page.display()));
+        broken.chain(self.wrong.iter().cloned()).collect()
+    }
+
+    fn leads_somewhere(&self, link: &str) -> bool {
+        let link = link.trim_start_matches("file://");
+        let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+        match self.anchors.get(Path::new(path)) {
+            Some(there) => anchor.is_empty() || there.contains(anchor),
+            None => Path::new(path).is_file() && anchor.is_empty(),
+        }
+    }
 }
 
 /// Every page of the book, as a path below it, and the one that prints all of them.
@@ -168,15 +196,6 @@ fn search(browser: &Browser, book: &Path) -> Result<Option<String>> {
         .into_iter()
         .any(|page| page.contains("bind-listen.html"));
     Ok((!finds_it).then(|| format!("the search for \"backlog\" finds {found}")))
-}
-
-fn leads_somewhere(link: &str, anchors: &BTreeMap<PathBuf, BTreeSet<String>>) -> bool {
-    let link = link.trim_start_matches("file://");
-    let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
-    match anchors.get(Path::new(path)) {
-        Some(there) => anchor.is_empty() || there.contains(anchor),
-        None => Path::new(path).is_file() && anchor.is_empty(),
-    }
 }
 
 /// A browser without a window, and what it is driven by. It ends when this is dropped.
