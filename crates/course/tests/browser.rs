@@ -39,8 +39,9 @@ const ARGUMENTS: [&str; 10] = [
 /// What is asked of a page: whatever is wrong with it, the anchors in it, and where its links lead.
 const LOOK: &str = r#"
     const wrong = [];
-    const width = document.documentElement.scrollWidth;
-    if (width > window.innerWidth) wrong.push(`it is ${width} pixels wide, and the window ${window.innerWidth}`);
+    for (const part of [document.documentElement, ...document.querySelectorAll(".content, main")])
+        if (part.scrollWidth > part.clientWidth)
+            wrong.push(`<${part.localName}> is ${part.scrollWidth} pixels wide and shows ${part.clientWidth}`);
     for (const image of document.images)
         if (!image.complete || image.naturalWidth === 0) wrong.push(`no picture: ${image.src}`);
     if (document.querySelector("main").innerText.includes("{{")) wrong.push("something was not woven in");

@@ -48,7 +48,7 @@ mod elsewhere {
         None
     }
 
-    pub fn worked(_process: u32) -> Option<Duration> {
+    pub fn worked(_group: u32) -> Option<Duration> {
         None
     }
 
@@ -170,12 +170,18 @@ mod linux {
         Some(members(group).filter_map(of).sum())
     }
 
-    /// How long a process has had a processor so far: its own time and the kernel's, for all its threads.
-    pub fn worked(process: u32) -> Option<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        let fields = fields(&stat)?;
-        let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
-        let worked = (ticks(11)? + ticks(12)?) * 1000;
+    /// How long the processes of a group have had a processor so far: their own time and the kernel's, for all
+    /// their threads, and for children that have ended.
+    pub fn worked(group: u32) -> Option<Duration> {
+        let of = |process: u32| {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+            let fields = fields(&stat)?;
+            // utime, stime, cutime and cstime (proc_pid_stat(5)).
+            let ticks = fields.get(11..15)?.iter().map(|ticks| ticks.parse::<u64>());
+            ticks.sum::<Result<u64, _>>().ok()
+        };
+        of(group)?;
+        let worked = members(group).filter_map(of).sum::<u64>() * 1000;
         Some(Duration::from_millis(
             worked / rustix::param::clock_ticks_per_second(),
         ))

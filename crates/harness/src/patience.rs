@@ -20,7 +20,7 @@ pub(crate) enum Doing {
     Spins,
 }
 
-/// A program that has let its time pass.
+/// A program that has let its time pass, with all that it has started.
 pub(crate) struct Late {
     process: Option<u32>,
     /// How long it had, and has once more.
@@ -41,7 +41,7 @@ impl Late {
     }
 
     pub fn doing(&self) -> Doing {
-        if self.process.and_then(kernel::asleep).unwrap_or(true) {
+        if self.process.and_then(kernel::all_asleep).unwrap_or(true) {
             return Doing::Waits;
         }
         let worked = self.process.and_then(kernel::worked).unwrap_or_default();

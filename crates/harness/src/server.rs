@@ -466,9 +466,12 @@ fn is_as_told(address: SocketAddr, told: SocketAddr) -> bool {
 #[track_caller]
 fn wait_until_ready(program: &Program, process: &Process, told: SocketAddr) -> SocketAddr {
     let mut signs = Signs::default();
-    let ready = process.wait_while_it_works(READY_WITHIN, |lines| {
-        signs.of_readiness(lines, program, process, told)
-    });
+    let mut look = |lines: &mut Lines| signs.of_readiness(lines, program, process, told);
+    let mut ready = process.wait_while_it_works(READY_WITHIN, &mut look);
+    if ready.is_none() && !program.promises_ready_line {
+        // It may have begun to listen only now, and sleeps since.
+        ready = process.output.wait(Instant::now() + 2 * QUIET, TICK, look);
+    }
     let address = match ready.unwrap_or(Err(NotReady::Silent)) {
         Ok(address) => address,
         Err(trouble) => never_ready(trouble, process).raise(),
@@ -571,7 +574,7 @@ fn never_ready(trouble: NotReady, process: &Process) -> Failure {
             "\"{READY}{}\", which names no IP:PORT",
             escape_controls(&address)
         ),
-        NotReady::Silent if kernel::asleep(process.id) == Some(false) => {
+        NotReady::Silent if kernel::all_asleep(process.id) == Some(false) => {
             "a program in an endless loop, and no such line".to_owned()
         }
         NotReady::Silent => "a program that runs, and no such line".to_owned(),
