@@ -7,7 +7,7 @@ use crate::kernel;
 /// A server has this long for the next byte, and to make room for one.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// One that is late has as much again of a processor's time, and so long to get that.
-const BUSY: Duration = Duration::from_secs(15);
+const BUSY: Duration = Duration::from_secs(30);
 
 /// What a program does that is late.
 #[derive(Clone, Copy, PartialEq, Eq)]

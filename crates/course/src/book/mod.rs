@@ -45,17 +45,20 @@ pub fn bless(only_check: bool) -> Outcome {
     let means = Means::of_this_machine();
     let wanted = wanted()?;
     let directives: BTreeSet<Directive> = wanted.values().cloned().collect();
-    let recorder = Recorder::build(&directives, means)?;
+    let recorder = Recorder::build(&directives, &means)?;
     let (mut made, mut stale) = (0, forgotten(&wanted, only_check)?);
     for (path, directive) in &wanted {
         let recording = recorder.record(directive);
         let recording = recording.with_context(|| format!("docs/recorded/{}", path.display()))?;
         if let Some(recording) = recording {
             made += 1;
-            stale += usize::from(!is_kept(path, &recording, means, only_check)?);
+            stale += usize::from(!is_kept(path, &recording, &means, only_check)?);
         }
     }
-    for (has, program) in [(means.strace, "strace"), (means.python, "python3")] {
+    for (has, program) in [
+        (means.strace, "strace"),
+        (means.python.is_some(), "python3"),
+    ] {
         if !has {
             anstream::println!("left out, for there is no {program} here: what only it can tell");
         }
@@ -85,7 +88,7 @@ fn wanted() -> Result<BTreeMap<PathBuf, Directive>> {
 }
 
 /// Whether a recording is what is kept. If not, it is kept now, or shown.
-fn is_kept(path: &Path, recording: &str, means: Means, only_check: bool) -> Result<bool> {
+fn is_kept(path: &Path, recording: &str, means: &Means, only_check: bool) -> Result<bool> {
     let kept = recorded().join(path);
     let Some(difference) = record::differs(&kept, recording, means) else {
         return Ok(true);

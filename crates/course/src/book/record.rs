@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -25,34 +25,34 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub const CLASSIC: &str = "crates/05-respond/classic.py";
 
 /// What this machine can record.
-#[derive(Clone, Copy)]
 pub struct Means {
     pub strace: bool,
-    pub python: bool,
+    /// Where Python itself is: what is in the PATH may be a script that takes its time to find it.
+    pub python: Option<String>,
 }
 
 impl Means {
     /// Looks for the programs that some recordings need.
     pub fn of_this_machine() -> Self {
+        let strace = output("strace", &["-V"]).is_some();
+        let python = output("python3", &["-c", "import sys; print(sys.executable)"]);
         Self {
-            strace: cfg!(target_os = "linux") && answers("strace", "-V"),
-            python: answers("python3", "--version"),
+            strace: cfg!(target_os = "linux") && strace,
+            python: python.map(|path| path.trim().to_owned()),
         }
     }
 }
 
-fn answers(program: &str, argument: &str) -> bool {
-    let mut command = Command::new(program);
-    command
-        .arg(argument)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+/// What a program prints, if it is there.
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then_some(text)
 }
 
 /// The programs that recordings are made with.
-pub struct Recorder {
-    means: Means,
+pub struct Recorder<'a> {
+    means: &'a Means,
     /// The test program of each lesson.
     suites: BTreeMap<String, (Lesson, PathBuf)>,
     /// The program of each experiment.
@@ -60,9 +60,9 @@ pub struct Recorder {
     errors: Option<PathBuf>,
 }
 
-impl Recorder {
+impl<'a> Recorder<'a> {
     /// Builds all that the pages ask for.
-    pub fn build(wanted: &BTreeSet<Directive>, means: Means) -> Result<Self> {
+    pub fn build(wanted: &BTreeSet<Directive>, means: &'a Means) -> Result<Self> {
         let mut suites = BTreeMap::new();
         let (mut steps, mut exercises, mut experiments) = (Vec::new(), Vec::new(), Vec::new());
         for directive in wanted {
@@ -107,15 +107,10 @@ impl Recorder {
                 self.conversation(step, check).map(Some)
             }
             Directive::Classic { lesson, check } => {
-                let server = format!("python3 {CLASSIC} {{port}}");
-                let classic = || {
-                    let (_, suite) = self.suite(lesson)?;
-                    let suite = Suite::new(suite, catalog::root()).with(["--server", &server]);
-                    // Which part of a line failed, Python tells only from version 3.11 on.
-                    let suite = suite.environment("PYTHONNODEBUGRANGES", "1");
-                    Ok(text(&judge(suite, check)?))
-                };
-                self.means.python.then(classic).transpose()
+                let python = self.means.python.as_ref();
+                python
+                    .map(|python| self.classic(python, lesson, check))
+                    .transpose()
             }
             Directive::Experiment(experiment) => self.experiment(experiment).map(Some),
             Directive::Error { name } => self.error(name).map(Some),
@@ -142,6 +137,15 @@ impl Recorder {
             judged.render_stably()
         );
         Recording::of(&judged, calls).write()
+    }
+
+    fn classic(&self, python: &str, lesson: &str, check: &str) -> Result<String> {
+        let (_, suite) = self.suite(lesson)?;
+        let server = format!("{} {CLASSIC} {{port}}", shlex::try_quote(python)?);
+        let suite = Suite::new(suite, catalog::root()).with(["--server", &server]);
+        // Which part of a line failed, Python tells only from version 3.11 on.
+        let suite = suite.environment("PYTHONNODEBUGRANGES", "1");
+        Ok(text(&judge(suite, check)?).replace(python, "python3"))
     }
 
     fn experiment(&self, experiment: &Experiment) -> Result<String> {
@@ -317,7 +321,7 @@ fn build_experiments(experiments: &[&Experiment]) -> Result<BTreeMap<String, Pat
 }
 
 /// What differs from what is kept, as a person sees it.
-pub fn differs(kept: &Path, made: &str, means: Means) -> Option<String> {
+pub fn differs(kept: &Path, made: &str, means: &Means) -> Option<String> {
     let old = fs::read_to_string(kept)
         .unwrap_or_default()
         .replace("\r\n", "\n");
