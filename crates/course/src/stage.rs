@@ -220,7 +220,7 @@ fn lay(source: &Source, folder: &Path) -> Result<()> {
 }
 
 /// All files, in order.
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in
         fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?

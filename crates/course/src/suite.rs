@@ -28,6 +28,9 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// The test programs of these exercises, as many as build: cargo builds an exercise's own program as
 /// well, and that may be unfinished.
 pub fn programs(exercises: &[Lesson]) -> Result<Vec<Result<PathBuf>>> {
+    if exercises.is_empty() {
+        return Ok(Vec::new()); // cargo would take that for all of them
+    }
     let mut arguments = vec!["test", "--no-run", "--no-fail-fast", "--test", "checks"];
     arguments.extend(
         exercises
@@ -104,6 +107,8 @@ impl Suite {
         if let Some(folder) = self.command.get_current_dir() {
             command.current_dir(folder);
         }
+        let set = self.command.get_envs();
+        command.envs(set.filter_map(|(name, value)| Some((name, value?))));
         Self { command }
     }
 

@@ -46,13 +46,21 @@ fn main() -> ExitCode {
     match made {
         Ok(error) => {
             println!("{error}");
-            println!("ErrorKind::{:?}", error.kind());
+            println!("{}", kind(&error));
             ExitCode::SUCCESS
         }
         Err(trouble) => {
             eprintln!("error: {trouble:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The name of its kind, if Rust has one: what has none is only printed so.
+fn kind(error: &io::Error) -> String {
+    match format!("{:?}", error.kind()).as_str() {
+        "Uncategorized" => "no ErrorKind: see raw_os_error()".to_owned(),
+        kind => format!("ErrorKind::{kind}"),
     }
 }
 

@@ -228,6 +228,11 @@ impl Server {
         }
     }
 
+    /// Whether the clock can be stopped for this server.
+    pub(crate) fn can_be_frozen(&self) -> bool {
+        cfg!(unix) && self.process().is_some()
+    }
+
     /// Stops the clock for the server while `meanwhile` happens (SIGSTOP, SIGCONT; signal(7)): the kernel
     /// goes on letting clients in, taking what they send and noting that they left, and the server finds
     /// it all when it goes on. What is otherwise a matter of luck is certain. Skips the check on Windows.
@@ -279,7 +284,7 @@ impl Server {
     }
 
     /// Waits until the server sleeps, 5 s at most, and not at all where the system does not tell.
-    pub(crate) fn settle(&self) {
+    pub(crate) fn come_to_rest(&self) {
         if let Some(process) = self.process().as_ref() {
             let asleep = || kernel::all_asleep(process.id).unwrap_or(true);
             let until = Instant::now() + READY_WITHIN;
@@ -316,17 +321,19 @@ impl Server {
         let Some(process) = process.as_ref() else {
             skip("only a server that the harness has started can be looked into");
         };
+        let mut look = |_: &mut Lines| {
+            if process.ended().is_some() {
+                ended_by_itself().raise();
+            }
+            match answer(process.id) {
+                Some(answer) => answer,
+                None => skip("this system does not tell what a process is doing"),
+            }
+        };
+        // On a busy machine it may come to rest only now.
         process
-            .output
-            .wait(Instant::now() + ANSWER_WITHIN, TICK, |_| {
-                if process.ended().is_some() {
-                    ended_by_itself().raise();
-                }
-                match answer(process.id) {
-                    Some(answer) => answer,
-                    None => skip("this system does not tell what a process is doing"),
-                }
-            })
+            .wait_while_it_works(ANSWER_WITHIN, &mut look)
+            .or_else(|| process.output.wait(Instant::now() + 2 * NAP, TICK, look))
     }
 
     /// Ends the server at once, as a power cut would.

@@ -548,7 +548,7 @@ impl Check {
                     body(&server);
                     server.expect_running();
                     if program.settles {
-                        server.settle();
+                        server.come_to_rest();
                     }
                 }));
                 if let Err(payload) = talked {

@@ -17,9 +17,13 @@ pub fn pages(text: &str) -> String {
     while let Some(start) = rest.find("docs/src/") {
         let (before, named) = rest.split_at(start);
         linked += before;
-        let Some(end) = named.find(".md").map(|end| end + ".md".len()) else {
-            rest = named;
-            break;
+        let is_path = |c: char| c.is_ascii_alphanumeric() || "/_-.".contains(c);
+        let path = named.split(|c| !is_path(c)).next().unwrap_or_default();
+        let Some(end) = path.find(".md").map(|end| end + ".md".len()) else {
+            let (other, behind) = named.split_at(path.len());
+            linked += other;
+            rest = behind;
+            continue;
         };
         let section = named[end..].strip_prefix(", \"");
         let section = section.and_then(|section| section.split('"').next());
@@ -35,13 +39,16 @@ fn page(path: &str, section: &str, shown: &str) -> String {
     let source = path.trim_start_matches("docs/src/");
     let built = catalog::book().join(source).with_extension("html");
     match built.is_file() {
+        true if section.is_empty() => to(&built, "", shown),
         true => to(&built, &format!("#{}", anchor(section)), shown),
         false => to(&catalog::root().join(path), "", shown),
     }
 }
 
 fn to(path: &Path, fragment: &str, shown: &str) -> String {
-    let path = escaped(&path.to_string_lossy());
+    // Of Windows, too: `file:///C:/course/...` (RFC 8089, appendix E.2).
+    let path = path.to_string_lossy().replace('\\', "/");
+    let path = escaped(&format!("/{}", path.trim_start_matches('/')));
     match supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
         true => format!("\x1b]8;;file://{path}{fragment}\x1b\\{shown}\x1b]8;;\x1b\\"),
         false => shown.to_owned(),
@@ -61,9 +68,20 @@ pub fn anchor(heading: &str) -> String {
 /// A path as part of a URI (RFC 3986, section 2.1).
 fn escaped(path: &str) -> String {
     let byte = |byte: u8| match byte {
-        b'/' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        b'/' | b':' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
         _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
     };
     path.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_page_stays_as_it_is() {
+        let text = "see docs/src/way.md, \"Sending\"; docs/src/steps: none\nREADME.md";
+        assert_eq!(pages(text), text);
+    }
 }

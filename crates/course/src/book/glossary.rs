@@ -100,22 +100,16 @@ fn is_closed(tag: &Tag) -> bool {
     )
 }
 
-/// Where a name first stands as a word, also in the plural. Unless it has capitals of its own, it may
-/// begin with one.
+/// Where a name first stands as a word, also in the plural.
 fn first_use(text: &str, prose: &[Range<usize>], name: &str) -> Option<Range<usize>> {
-    let is_letter = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    let has_capitals = name.contains(char::is_uppercase);
-    let folded = |text: &str| match has_capitals {
-        true => text.to_owned(),
-        false => text.to_ascii_lowercase(),
-    };
+    // Not within a path, a URL or something in brackets either.
+    let joins = |c: char| c.is_alphanumeric() || "_-/#!{".contains(c);
     prose.iter().find_map(|range| {
-        let part = folded(&text[range.clone()]);
+        let part = &text[range.clone()];
         part.match_indices(name).find_map(|(start, found)| {
             let end = start + found.len();
             let plural = end + usize::from(part[end..].starts_with('s'));
-            let is_word =
-                !part[..start].ends_with(is_letter) && !part[plural..].starts_with(is_letter);
+            let is_word = !part[..start].ends_with(joins) && !part[plural..].starts_with(joins);
             is_word.then(|| range.start + start..range.start + plural)
         })
     })
@@ -137,11 +131,11 @@ mod tests {
                 anchor: "listening-socket".to_owned(),
             },
         ];
-        let text = "# A socket\n\n`socket` and sockets, then a listening socket.\n";
+        let text = "# A socket\n\n`socket`, a/socket and sockets, then a listening socket.\n";
         let linked = link(Path::new("steps/one.md"), text, &terms);
         assert_eq!(
             linked,
-            "# A socket\n\n`socket` and [sockets](../glossary.md#socket), then a \
+            "# A socket\n\n`socket`, a/socket and [sockets](../glossary.md#socket), then a \
              [listening socket](../glossary.md#listening-socket).\n"
         );
     }

@@ -21,12 +21,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tour::Outcome;
-use tour::catalog;
 
 use pages::Directive;
 use record::{Means, Recorder};
+
+use crate::stage::files_below;
 
 pub use mdbook::{build, read};
 pub use weave::run as weave;
@@ -50,9 +51,15 @@ pub fn bless(only_check: bool) -> Outcome {
     for (path, directive) in &wanted {
         let recording = recorder.record(directive);
         let recording = recording.with_context(|| format!("docs/recorded/{}", path.display()))?;
-        if let Some(recording) = recording {
-            made += 1;
-            stale += usize::from(!is_kept(path, &recording, &means, only_check)?);
+        let Some(recording) = recording else { continue };
+        made += 1;
+        let kept = recorded().join(path);
+        if let Some(difference) = record::difference(&kept, &recording) {
+            stale += 1;
+            report(path, &difference, only_check);
+            if !only_check {
+                write(&kept, &recording)?;
+            }
         }
     }
     for (has, program) in [
@@ -76,28 +83,24 @@ pub fn bless(only_check: bool) -> Outcome {
 
 /// What the pages ask for that a run has to produce, by where it is kept.
 fn wanted() -> Result<BTreeMap<PathBuf, Directive>> {
-    let mut wanted = BTreeMap::new();
+    let mut wanted: BTreeMap<PathBuf, Directive> = BTreeMap::new();
     for page in pages::all()? {
         for directive in page.directives()? {
-            if let Some(path) = directive.recording() {
-                wanted.insert(path, directive);
-            }
+            let Some(path) = directive.recording() else {
+                continue;
+            };
+            let other = wanted.entry(path).or_insert_with(|| directive.clone());
+            let same = matches!(
+                other,
+                Directive::Conversation { .. } | Directive::Calls { .. }
+            );
+            ensure!(
+                same || *other == directive,
+                "two experiments have the same name: {directive:?} and {other:?}"
+            );
         }
     }
     Ok(wanted)
-}
-
-/// Whether a recording is what is kept. If not, it is kept now, or shown.
-fn is_kept(path: &Path, recording: &str, means: &Means, only_check: bool) -> Result<bool> {
-    let kept = recorded().join(path);
-    let Some(difference) = record::differs(&kept, recording, means) else {
-        return Ok(true);
-    };
-    report(path, &difference, only_check);
-    if !only_check {
-        write(&kept, recording)?;
-    }
-    Ok(false)
 }
 
 fn report(path: &Path, difference: &str, only_check: bool) {
@@ -111,20 +114,17 @@ fn report(path: &Path, difference: &str, only_check: bool) {
 
 /// What is kept though no page asks for it. Returns how many there were.
 fn forgotten(wanted: &BTreeMap<PathBuf, Directive>, only_check: bool) -> Result<usize> {
+    let kept = files_below(&recorded())?;
+    let forgotten = kept.iter().filter(|path| {
+        let path = path.strip_prefix(recorded()).unwrap_or(path);
+        !wanted.contains_key(path)
+    });
     let mut count = 0;
-    for folder in fs::read_dir(recorded()).into_iter().flatten().flatten() {
-        for file in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
-            let path = file.path();
-            if wanted.contains_key(path.strip_prefix(recorded())?) {
-                continue;
-            }
-            count += 1;
-            let path_from_top = path.strip_prefix(catalog::root())?;
-            anstream::println!("no page asks for {}", path_from_top.display());
-            if !only_check {
-                fs::remove_file(&path)
-                    .with_context(|| format!("cannot remove {}", path.display()))?;
-            }
+    for path in forgotten {
+        count += 1;
+        anstream::println!("no page asks for {}", path.display());
+        if !only_check {
+            fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
     }
     Ok(count)

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use tour::catalog;
+use tour::catalog::{self, Lesson};
 
 /// A page of the book.
 pub struct Page {
@@ -85,7 +85,7 @@ fn collect(source: &Path, folder: &Path, pages: &mut Vec<Page>) -> Result<()> {
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
             let path = path.strip_prefix(source)?.to_owned();
-            let text = text.replace("\r\n", "\n");
+            let text = format!("{}\n", text.replace("\r\n", "\n").trim_end());
             pages.push(Page { path, text });
         }
     }
@@ -110,12 +110,14 @@ pub fn parts(mut text: &str) -> Result<Vec<Part<'_>>> {
     let mut parts = Vec::new();
     while let Some(start) = next(text) {
         let (before, rest) = text.split_at(start);
-        let end = rest
-            .find("}}\n")
-            .with_context(|| format!("{:?} has no end", first_line(rest)))?;
+        // It ends in its only line, or with a line of its own.
+        let is_short = first_line(rest).ends_with("}}");
+        let end = if is_short { "}}\n" } else { "\n}}\n" };
+        let asked = rest.find(end);
+        let asked = asked.with_context(|| format!("{:?} has no end", first_line(rest)))?;
         parts.push(Part::Text(before));
-        parts.push(Part::Asked(parse(&rest[2..end])?));
-        text = &rest[end + 3..];
+        parts.push(Part::Asked(parse(&rest[2..asked])?));
+        text = &rest[asked + end.len()..];
     }
     parts.push(Part::Text(text));
     Ok(parts)
@@ -188,6 +190,11 @@ fn experiment(step: &str, name: &str, asked: &str) -> Result<Experiment> {
             .filter_map(|line| line.strip_prefix(mark));
         marked.map(|line| line.trim().to_owned()).collect()
     };
+    let known = ["- ", "+ ", "with ", "check "];
+    for line in asked.lines().skip(1) {
+        let is_known = known.iter().any(|mark| line.starts_with(mark));
+        ensure!(is_known, "experiment {name}: {line:?} is none of {known:?}");
+    }
     let (old, new) = (lines("- "), lines("+ "));
     let arguments = lines("with ").join(" ");
     let arguments = shlex::split(&arguments).ok_or_else(|| anyhow!("{arguments:?}"))?;
@@ -207,6 +214,20 @@ fn experiment(step: &str, name: &str, asked: &str) -> Result<Experiment> {
 }
 
 impl Experiment {
+    /// What tells it from all others.
+    pub fn key(&self) -> (String, String) {
+        (self.step.clone(), self.name.clone())
+    }
+
+    /// The command line that starts the program, for `--server`.
+    pub fn server(&self, program: &str, step: &Lesson) -> Result<String> {
+        // Whether it is a server at all, its help knows.
+        let takes_address = step.read("tests/help.txt")?.contains("--bind");
+        let address = if takes_address { " --bind {addr}" } else { "" };
+        let arguments = shlex::try_join(self.arguments.iter().map(String::as_str))?;
+        Ok(format!("{program}{address} {arguments} {{args}}").replace("  ", " "))
+    }
+
     /// The source with the change in it.
     pub fn apply(&self, source: &str) -> Result<String> {
         if self.old.is_empty() {

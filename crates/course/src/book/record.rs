@@ -34,10 +34,14 @@ pub struct Means {
 impl Means {
     /// Looks for the programs that some recordings need.
     pub fn of_this_machine() -> Self {
-        let strace = output("strace", &["-V"]).is_some();
+        // It may be there, and not be allowed to trace.
+        let strace = output(
+            "strace",
+            &["-qq", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"],
+        );
         let python = output("python3", &["-c", "import sys; print(sys.executable)"]);
         Self {
-            strace: cfg!(target_os = "linux") && strace,
+            strace: strace.is_some(),
             python: python.map(|path| path.trim().to_owned()),
         }
     }
@@ -55,8 +59,10 @@ pub struct Recorder<'a> {
     means: &'a Means,
     /// The test program of each lesson.
     suites: BTreeMap<String, (Lesson, PathBuf)>,
-    /// The program of each experiment.
-    experiments: BTreeMap<String, PathBuf>,
+    /// The program of each experiment, by its step and its name.
+    experiments: BTreeMap<(String, String), PathBuf>,
+    /// While this is open, nobody lays other sources in the place of the experiments'.
+    _alone: fs::File,
     errors: Option<PathBuf>,
 }
 
@@ -64,37 +70,42 @@ impl<'a> Recorder<'a> {
     /// Builds all that the pages ask for.
     pub fn build(wanted: &BTreeSet<Directive>, means: &'a Means) -> Result<Self> {
         let mut suites = BTreeMap::new();
-        let (mut steps, mut exercises, mut experiments) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut steps, mut exercises) = (BTreeMap::new(), BTreeMap::new());
+        let mut experiments = Vec::new();
         for directive in wanted {
-            match directive {
-                Directive::Conversation { step, .. } | Directive::Calls { step, .. } => {
-                    steps.push(catalog::step(step)?);
-                }
-                Directive::Classic { lesson, .. } => match catalog::step(lesson) {
-                    Ok(step) => steps.push(step),
-                    Err(_) => exercises.push(catalog::exercise(lesson)?),
-                },
+            let lesson = match directive {
+                Directive::Conversation { step, .. } | Directive::Calls { step, .. } => step,
+                Directive::Classic { lesson, .. } => lesson,
                 Directive::Experiment(experiment) => {
-                    steps.push(catalog::step(&experiment.step)?);
                     experiments.push(experiment);
+                    &experiment.step
                 }
-                _ => {}
-            }
+                _ => continue,
+            };
+            match catalog::step(lesson) {
+                Ok(step) => steps.insert(step.number, step),
+                Err(_) => {
+                    let exercise = catalog::exercise(lesson)?;
+                    exercises.insert(exercise.number, exercise)
+                }
+            };
         }
-        steps.dedup_by_key(|step| step.number);
-        for step in steps {
+        for step in steps.into_values() {
             let suite = suite_of(&step)?;
             suites.insert(step.name.clone(), (step, suite));
         }
+        let exercises: Vec<Lesson> = exercises.into_values().collect();
         for (exercise, suite) in exercises.iter().zip(suite::programs(&exercises)?) {
             suites.insert(exercise.name.clone(), (exercise.clone(), suite?));
         }
         let errors = wanted
             .iter()
             .any(|directive| matches!(directive, Directive::Error { .. }));
+        let alone = stage::alone()?;
         Ok(Self {
             means,
             suites,
+            _alone: alone,
             experiments: build_experiments(&experiments)?,
             errors: errors.then(|| program_of("errors")).transpose()?,
         })
@@ -104,7 +115,8 @@ impl<'a> Recorder<'a> {
     pub fn record(&self, directive: &Directive) -> Result<Option<String>> {
         match directive {
             Directive::Conversation { step, check } | Directive::Calls { step, check } => {
-                self.conversation(step, check).map(Some)
+                let conversation = || self.conversation(step, check);
+                self.means.strace.then(conversation).transpose()
             }
             Directive::Classic { lesson, check } => {
                 let python = self.means.python.as_ref();
@@ -127,10 +139,7 @@ impl<'a> Recorder<'a> {
     fn conversation(&self, step: &str, check: &str) -> Result<String> {
         let (lesson, program) = self.suite(step)?;
         let suite = Suite::new(program, &lesson.folder);
-        let (judged, calls) = match self.means.strace {
-            true => traced(suite, check)?,
-            false => (judge(suite, check)?, Vec::new()),
-        };
+        let (judged, calls) = traced(suite, check)?;
         ensure!(
             judged.verdict == Verdict::Passed,
             "{step} {check}: it does not pass\n{}",
@@ -144,7 +153,9 @@ impl<'a> Recorder<'a> {
         let server = format!("{} {CLASSIC} {{port}}", shlex::try_quote(python)?);
         let suite = Suite::new(suite, catalog::root()).with(["--server", &server]);
         // Which part of a line failed, Python tells only from version 3.11 on.
-        let suite = suite.environment("PYTHONNODEBUGRANGES", "1");
+        let suite = suite
+            .environment("PYTHONNODEBUGRANGES", "1")
+            .environment("PYTHON_COLORS", "0");
         Ok(text(&judge(suite, check)?).replace(python, "python3"))
     }
 
@@ -152,14 +163,10 @@ impl<'a> Recorder<'a> {
         let (lesson, suite) = self.suite(&experiment.step)?;
         let program = self
             .experiments
-            .get(&experiment.name)
+            .get(&experiment.key())
             .context("it was not built")?;
-        let mut words = vec![program.to_str().context("a path that is no text")?];
-        if lesson.number > 1 {
-            words.extend(["--bind", "{addr}"]);
-        }
-        words.extend(experiment.arguments.iter().map(String::as_str));
-        let server = shlex::try_join(words)?.replace("'{addr}'", "{addr}") + " {args}";
+        let program = program.to_str().context("a path that is no text")?;
+        let server = experiment.server(shlex::try_quote(program)?.as_ref(), lesson)?;
         let suite = Suite::new(suite, &lesson.folder).with(["--server", &server]);
         Ok(text(&judge(suite, &experiment.check)?))
     }
@@ -234,14 +241,16 @@ fn traced(suite: Suite, check: &str) -> Result<(Judged, Vec<Call>)> {
     let words = strace.iter().map(AsRef::as_ref).chain([file.as_os_str()]);
     let judged = judge(suite.through(words), check)?;
     let entries = fs::read_dir(folder.path()).context("strace has written nothing")?;
-    let mut calls = Vec::new();
+    let mut traced = Vec::new();
     for entry in entries {
         let text = fs::read_to_string(entry?.path()).context("cannot read what strace wrote")?;
         if is_about(&text, &judged) {
-            calls = trace::read(&text);
+            traced.push(trace::read(&text));
         }
     }
-    ensure!(!calls.is_empty(), "{check}: strace has not seen the server");
+    let count = traced.len();
+    let calls = traced.pop().filter(|_| count == 1);
+    let calls = calls.with_context(|| format!("{check}: strace has seen {count} such servers"))?;
     Ok((judged, calls))
 }
 
@@ -286,7 +295,7 @@ fn program_of(package: &str) -> Result<PathBuf> {
 }
 
 /// Builds what the experiments change, the way a submission is built.
-fn build_experiments(experiments: &[&Experiment]) -> Result<BTreeMap<String, PathBuf>> {
+fn build_experiments(experiments: &[&Experiment]) -> Result<BTreeMap<(String, String), PathBuf>> {
     let source = |experiment: &&Experiment| -> Result<Source> {
         let step = catalog::step(&experiment.step)?;
         let text = experiment.apply(&step.text()?)?;
@@ -297,7 +306,6 @@ fn build_experiments(experiments: &[&Experiment]) -> Result<BTreeMap<String, Pat
         })
     };
     let sources: Vec<Source> = experiments.iter().map(source).collect::<Result<_>>()?;
-    let _alone = stage::alone()?;
     let built = stage::build(&sources.iter().collect::<Vec<_>>(), PATIENCE)?;
     let failed = built
         .iter()
@@ -311,27 +319,14 @@ fn build_experiments(experiments: &[&Experiment]) -> Result<BTreeMap<String, Pat
         });
     let failed: Vec<String> = failed.collect();
     ensure!(failed.is_empty(), "{}", failed.join("\n"));
-    let names = experiments.iter().map(|experiment| experiment.name.clone());
-    let programs: BTreeMap<String, PathBuf> = names.zip(built.into_iter().flatten()).collect();
-    ensure!(
-        programs.len() == experiments.len(),
-        "two experiments have the same name"
-    );
-    Ok(programs)
+    let keys = experiments.iter().map(|experiment| experiment.key());
+    Ok(keys.zip(built.into_iter().flatten()).collect())
 }
 
 /// What differs from what is kept, as a person sees it.
-pub fn differs(kept: &Path, made: &str, means: &Means) -> Option<String> {
-    let old = fs::read_to_string(kept)
-        .unwrap_or_default()
-        .replace("\r\n", "\n");
-    let is_talk = kept.extension().is_some_and(|end| end == "jsonl");
-    let old = match is_talk && !means.strace {
-        true => Recording::read(&old)
-            .and_then(|old| old.without_calls().write())
-            .unwrap_or(old),
-        false => old,
-    };
+pub fn difference(kept: &Path, made: &str) -> Option<String> {
+    let old = fs::read_to_string(kept).unwrap_or_default();
+    let old = old.replace("\r\n", "\n");
     (old != made).then(|| {
         let diff = similar::TextDiff::from_lines(old.as_str(), made);
         diff.unified_diff().header("kept", "made now").to_string()

@@ -69,18 +69,11 @@ impl Recording {
         Self {
             title: judged.title.clone(),
             notice: judged.notice.clone(),
-            entries: merge(acts, weave(repeated(server), calls))
+            entries: merge(acts, behind_calls(repeated(server), calls))
                 .into_iter()
                 .map(shorten)
                 .collect(),
         }
-    }
-
-    /// The same without the system calls: what can be recorded where there is no strace.
-    pub fn without_calls(mut self) -> Self {
-        self.entries
-            .retain(|entry| !matches!(entry, Entry::Call(_)));
-        self
     }
 
     /// The system calls.
@@ -143,11 +136,11 @@ fn cut(line: &str) -> String {
     format!("{head} … {tail}")
 }
 
-/// A text with other ports: wherever a number stands behind a colon, or is given to htons(3).
+/// A text with other ports: wherever a number stands behind a colon, is given to htons(3), or is printed.
 fn renamed(text: &str, ports: &BTreeMap<String, String>) -> String {
     let mut renamed = String::new();
     let mut rest = text;
-    while let Some(start) = rest.find([':', '(']) {
+    while let Some(start) = rest.find([':', '(', '"']) {
         let (before, after) = rest.split_at(start + 1);
         let behind = after.trim_start_matches(|c: char| c.is_ascii_digit());
         let number = &after[..after.len() - behind.len()];
@@ -216,7 +209,14 @@ impl Entry {
         match self {
             Self::Call(_) => false,
             Self::Said { client, what } => {
-                client.is_some() || matches!(what, What::Started { .. } | What::Stopped)
+                use What::{AskedToEnd, Frozen, InputEnded, Started, Stopped, Thawed};
+                let acts = |what: &What| {
+                    matches!(
+                        what,
+                        Started { .. } | Stopped | Frozen | Thawed | InputEnded | AskedToEnd
+                    )
+                };
+                client.is_some() || acts(what)
             }
         }
     }
@@ -255,7 +255,7 @@ fn repeated(server: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// Puts each line that the server printed behind the call that printed it.
-fn weave(server: Vec<Entry>, calls: Vec<Entry>) -> VecDeque<Entry> {
+fn behind_calls(server: Vec<Entry>, calls: Vec<Entry>) -> VecDeque<Entry> {
     if calls.is_empty() {
         return server.into();
     }

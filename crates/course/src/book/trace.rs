@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// What is asked of strace: the calls that are about sockets, and those that read, write and close.
-pub const CALLS: &str = "execve,socket,setsockopt,getsockopt,bind,listen,getsockname,accept,accept4,\
+pub const CALLS: &str = "socket,setsockopt,getsockopt,bind,listen,getsockname,accept,accept4,\
                          recvfrom,read,sendto,write,shutdown,close";
 
 /// A system call.
@@ -28,6 +28,9 @@ impl Call {
     fn parse(line: &str) -> Option<Self> {
         let (name, rest) = line.split_once('(')?;
         let (arguments, result) = rest.rsplit_once(" = ")?;
+        if result.starts_with("? ERESTART") {
+            return None; // a signal came, and the kernel begins it again
+        }
         let arguments = arguments.trim_end();
         let arguments = arguments.strip_suffix(')').unwrap_or(arguments);
         let waits = arguments.ends_with("<unfinished ...>");
@@ -35,7 +38,7 @@ impl Call {
         Some(Self {
             name: name.to_owned(),
             arguments: arguments.trim_end().trim_end_matches(',').to_owned(),
-            result: (!waits && result != "?").then(|| result.to_owned()),
+            result: (!waits && !result.starts_with('?')).then(|| result.to_owned()),
         })
     }
 
@@ -127,27 +130,53 @@ pub fn read(text: &str) -> Vec<Call> {
     calls
 }
 
-/// Cuts the strings in the arguments of a call.
+/// Cuts the strings in the arguments of a call, and takes out where in memory a buffer was.
 fn shorten(arguments: &str) -> String {
     let mut text = String::new();
     let mut rest = arguments;
     while let Some((before, after)) = rest.split_once('"') {
-        let end = closing_quote(after);
-        let (string, behind) = after.split_at(end);
-        text += before;
+        let (string, behind) = after.split_at(closing_quote(after));
         let cut = cut(string);
-        text += &format!("\"{cut}\"");
-        text += if cut.len() < string.len() { "..." } else { "" };
+        text += &format!("{}\"{cut}\"", without_addresses(before));
         rest = behind.strip_prefix('"').unwrap_or(behind);
+        if cut.len() < string.len() {
+            text += "...";
+            rest = rest.strip_prefix("...").unwrap_or(rest);
+        }
     }
-    text + rest
+    text + &without_addresses(rest)
 }
 
-/// The start of an escaped string, without half an escape at its end.
+fn without_addresses(text: &str) -> String {
+    let words = text.split_inclusive([',', ' ']);
+    let word = |word: &str| match word.strip_prefix("0x") {
+        Some(digits) => format!(
+            "0x...{}",
+            digits.trim_start_matches(|c: char| c.is_ascii_hexdigit())
+        ),
+        None => word.to_owned(),
+    };
+    words.map(word).collect()
+}
+
+/// The start of an escaped string. An escape is one byte, and stays whole.
 fn cut(string: &str) -> &str {
-    let end = string.char_indices().nth(LONGEST);
-    let cut = end.map_or(string, |(end, _)| &string[..end]);
-    cut.trim_end_matches('\\')
+    let mut bytes = 0;
+    let mut characters = string.char_indices().peekable();
+    while let Some((start, c)) = characters.next() {
+        if bytes == LONGEST {
+            return &string[..start];
+        }
+        bytes += 1;
+        if c == '\\' {
+            let is_octal = |next: &(usize, char)| next.1.is_digit(8);
+            let escaped = characters.next();
+            if escaped.is_some_and(|escaped| is_octal(&escaped)) {
+                while characters.next_if(is_octal).is_some() {}
+            }
+        }
+    }
+    string
 }
 
 fn closing_quote(text: &str) -> usize {

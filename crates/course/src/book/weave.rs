@@ -5,7 +5,7 @@ use std::io::{Read, stdin};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use pulldown_cmark::{Event, Tag, TagEnd};
 use serde_json::Value;
 use tour::Outcome;
@@ -114,7 +114,11 @@ fn answer(directive: &Directive) -> Result<String> {
         Directive::Code { program, items } => code(program, items),
         Directive::Help { step } => {
             let help = catalog::step(step)?.read("tests/help.txt")?;
-            Ok(block("text", &help.replace("[EXE]", "")))
+            let help = block("text", &help.replace("[EXE]", ""));
+            Ok(format!(
+                "<details class=\"more\"><summary>Its help: <code>just step {step} --help</code></summary>\n\n\
+                 {help}</details>\n\n"
+            ))
         }
         Directive::Diff { from, to } => diff(from, to),
         Directive::Conversation { step, check } => {
@@ -128,7 +132,7 @@ fn answer(directive: &Directive) -> Result<String> {
         Directive::Classic { lesson, check } => {
             Ok(block("sh", &classic(lesson, check)) + &block("text", &kept()?))
         }
-        Directive::Experiment(experiment) => Ok(shown(experiment, &kept()?)),
+        Directive::Experiment(experiment) => shown(experiment, &kept()?),
         Directive::Error { name } => {
             let command = format!("$ cargo run --quiet --package errors -- {name}\n");
             Ok(block("console", &(command + &kept()?)))
@@ -175,17 +179,11 @@ fn code(program: &str, items: &[String]) -> Result<String> {
     Ok(text)
 }
 
-/// An item of a source by its name, with its comments and attributes, and the line where it begins. As
-/// rustfmt writes it, it ends with a line that begins with a closing bracket, or with its only line.
+/// An item of a source by its name, with its comments and attributes, and the line where it begins. Where it
+/// ends can be told from how rustfmt writes it.
 fn find(source: &str, name: &str) -> Option<(usize, String)> {
     let lines: Vec<&str> = source.lines().collect();
-    let is_it = |line: &&str| {
-        let line = line.strip_prefix("pub ").unwrap_or(line);
-        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
-        let kinds = ["fn", "struct", "enum", "const", "static", "mod", "type"];
-        words.next().is_some_and(|kind| kinds.contains(&kind)) && words.next() == Some(name)
-    };
-    let head = lines.iter().position(is_it)?;
+    let head = lines.iter().position(|line| names(line, name))?;
     let opens = |line: &&str| line.starts_with("///") || line.starts_with("#[");
     let start = head
         - lines[..head]
@@ -193,12 +191,30 @@ fn find(source: &str, name: &str) -> Option<(usize, String)> {
             .rev()
             .take_while(|line| opens(line))
             .count();
-    let ends = |line: &&str| line.starts_with(['}', ')', ']']);
+    let is_value = ["const ", "static ", "type "]
+        .iter()
+        .any(|kind| lines[head].contains(kind));
+    let is_end = |line: &&str| match is_value {
+        true => line.ends_with(';'),
+        // Not the bracket that closes the arguments of a function, before its body.
+        false => line.starts_with(['}', ')']) && !line.ends_with('{'),
+    };
     let length = match lines[head].ends_with(['}', ';']) {
         true => 0,
-        false => lines[head..].iter().position(ends)?,
+        false => lines[head..].iter().position(is_end)?,
     };
     Some((start + 1, lines[start..=head + length].join("\n")))
+}
+
+/// Whether an item of this name begins with this line.
+fn names(line: &str, name: &str) -> bool {
+    if line.starts_with(char::is_whitespace) {
+        return false;
+    }
+    let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let mut words = words.skip_while(|word| ["pub", "crate", "", "async", "unsafe"].contains(word));
+    let kinds = ["fn", "struct", "enum", "const", "static", "mod", "type"];
+    words.next().is_some_and(|kind| kinds.contains(&kind)) && words.next() == Some(name)
 }
 
 fn diff(from: &str, to: &str) -> Result<String> {
@@ -227,7 +243,7 @@ fn conversation(step: &str, check: &str, recording: &Recording) -> String {
 }
 
 /// The change, how to make it, and what comes of it.
-fn shown(experiment: &Experiment, outcome: &str) -> String {
+fn shown(experiment: &Experiment, outcome: &str) -> Result<String> {
     let Experiment {
         step,
         old,
@@ -246,14 +262,12 @@ fn shown(experiment: &Experiment, outcome: &str) -> String {
     text += &match arguments.is_empty() {
         true => block("sh", &test),
         false => {
-            let server = format!(
-                "$PWD/target/debug/{step} --bind {{addr}} {} {{args}}",
-                arguments.join(" ")
-            );
+            let server =
+                experiment.server(&format!("$PWD/target/debug/{step}"), &catalog::step(step)?)?;
             block("sh", &format!("{test} --server \"{server}\""))
         }
     };
-    text + &block("text", outcome)
+    Ok(text + &block("text", outcome))
 }
 
 /// The README of an exercise, with links that lead to pages.
@@ -266,16 +280,38 @@ fn exercise(name: &str) -> Result<String> {
         let link = format!("(../../{})", step.source());
         text = text.replace(&link, &format!("(../steps/{}.md)", step.name));
     }
-    ensure!(
-        !text.contains("](../../"),
-        "{}: a link that leads to no page",
-        exercise.path("README.md")
-    );
-    if text.contains("](src/") {
-        bail!(
-            "{}: a link to its source that is not known",
+    for unknown in ["](../../", "](src/"] {
+        ensure!(
+            !text.contains(unknown),
+            "{}: a link {unknown:?}",
             exercise.path("README.md")
         );
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn finds(name: &str, expected: &str) {
+        let source = "/// A limit.\nconst LIMIT: usize =\n    5;\n\n\
+                      pub(crate) fn long(\n    first: usize,\n) -> usize {\n    first\n}\n\n\
+                      #[derive(Debug)]\nstruct Unit;\n\n\
+                      fn short() {}\n";
+        let (_, item) = find(source, name).expect("it is there");
+        assert_eq!(item, expected);
+    }
+
+    #[test]
+    fn an_item_has_its_comments_its_attributes_and_all_its_lines() {
+        finds("LIMIT", "/// A limit.\nconst LIMIT: usize =\n    5;");
+        finds(
+            "long",
+            "pub(crate) fn long(\n    first: usize,\n) -> usize {\n    first\n}",
+        );
+        finds("Unit", "#[derive(Debug)]\nstruct Unit;");
+        finds("short", "fn short() {}");
+    }
 }
