@@ -183,10 +183,32 @@ fn the_readme_shows_the_way_within_30_lines() {
             "| {} | [{}](crates/{folder}/src/main.rs) |",
             step.number, step.name
         );
+        let page = format!("| [page](docs/src/steps/{}.md) |", step.name);
         assert!(
-            top.iter().any(|line| line.starts_with(&row)),
-            "README.md has no row {row}"
+            top.iter()
+                .any(|line| line.starts_with(&row) && line.ends_with(&page)),
+            "README.md has no row {row} ... {page}"
         );
+    }
+}
+
+#[test]
+fn what_readmes_link_to_is_there() {
+    let mut texts = vec![
+        "README.md".into(),
+        "ARCHITECTURE.md".into(),
+        "exercises/README.md".into(),
+    ];
+    let exercises = catalog::exercises().expect("the exercises");
+    texts.extend(exercises.iter().map(|exercise| exercise.path("README.md")));
+    for path in texts {
+        let folder = catalog::root().join(&path);
+        let folder = folder.parent().expect("a folder");
+        for link in read(&path).split("](").skip(1) {
+            let link = link.split(')').next().unwrap_or_default();
+            let is_there = link.starts_with("https://") || folder.join(link).exists();
+            assert!(is_there, "{path}: {link} leads nowhere");
+        }
     }
 }
 

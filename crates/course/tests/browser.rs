@@ -9,13 +9,15 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use assert_cmd::cargo::cargo_bin;
 use base64::Engine;
 use serde_json::{Value, json};
-use tour::{build, catalog};
+use tour::catalog;
 
 /// A page is there within this time, or never.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,6 +37,10 @@ const ARGUMENTS: [&str; 10] = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ];
+
+/// Starts chromedriver, and ends its whole group when nobody holds the other end of the input any more: also
+/// when this test is killed.
+const GUARD: &str = r#""$0" --port=0 & read -r _; kill -s KILL 0"#;
 
 /// What is asked of a page: whatever is wrong with it, the anchors in it, and where its links lead.
 const LOOK: &str = r#"
@@ -201,7 +207,7 @@ fn search(browser: &Browser, book: &Path) -> Result<Option<String>> {
 
 /// A browser without a window, and what it is driven by. It ends when this is dropped.
 struct Browser {
-    driver: Child,
+    guard: Child,
     session: String,
     http: ureq::Agent,
     profile: tempfile::TempDir,
@@ -221,37 +227,40 @@ impl Browser {
             );
             return Ok(None);
         };
-        let mut driver = Command::new(driver);
-        // Whoever drives it also ends it, and all that it has started.
-        std::os::unix::process::CommandExt::process_group(&mut driver, 0);
-        let driver = driver
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+        let profile = tempfile::tempdir()?;
+        let mut guard = Command::new("sh");
+        std::os::unix::process::CommandExt::process_group(&mut guard, 0);
+        guard.args(["-c", GUARD]).arg(driver).stdin(Stdio::piped());
+        let guard = guard.stdout(Stdio::piped()).stderr(Stdio::null());
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false);
         let mut browser = Self {
-            driver: driver.spawn().context("chromedriver")?,
+            guard: guard.spawn().context("chromedriver")?,
             session: String::new(),
             http: config.build().into(),
-            profile: tempfile::tempdir()?,
+            profile,
         };
         browser.open_session(&chromium)?;
         Ok(Some(browser))
     }
 
     fn open_session(&mut self, chromium: &Path) -> Result<()> {
-        let stdout = BufReader::new(self.driver.stdout.take().context("it has no output")?);
-        // `ChromeDriver was started successfully on port 41231.`
-        let port = stdout.lines().map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("successfully on port ")?;
-            Some(port.trim_end_matches('.').to_owned())
+        let stdout = self.guard.stdout.take().context("it has no output")?;
+        let (send, port) = channel();
+        // To its end, for whoever cannot write any more may stop.
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // `ChromeDriver was started successfully on port 41231.`
+                if let Some((_, port)) = line.split_once("successfully on port ") {
+                    let _ = send.send(port.trim_end_matches('.').to_owned()); // it is waited for once
+                }
+            }
         });
-        let server = format!(
-            "http://127.0.0.1:{}/session",
-            port.context("chromedriver says no port")?
-        );
+        let port = port
+            .recv_timeout(PATIENCE)
+            .context("chromedriver does not say its port")?;
+        let server = format!("http://127.0.0.1:{port}/session");
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         let arguments: Vec<&str> = ARGUMENTS
             .iter()
@@ -347,8 +356,8 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.http.delete(&self.session).call(); // it ends all the same
-        build::end_group(self.driver.id());
-        let _ = self.driver.wait();
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
     }
 }
 

@@ -9,7 +9,7 @@ use tour::catalog::{self, Lesson};
 use tour::link::anchor;
 
 use super::glossary::{self, parser};
-use super::pages::{self, Directive, Page};
+use super::pages::{self, Directive, Page, Part};
 use super::weave;
 
 /// The parts of a step's page, in their order.
@@ -41,7 +41,7 @@ fn is_prose(page: &Page) -> bool {
     page.path != Path::new("SUMMARY.md")
 }
 
-/// The headings of a level and the levels above it.
+/// The titles of a text and its sections.
 fn headings(text: &str) -> Vec<String> {
     let mut headings = Vec::new();
     let mut heading: Option<String> = None;
@@ -60,15 +60,28 @@ fn headings(text: &str) -> Vec<String> {
     headings
 }
 
-/// Where a page's links lead.
+/// Where a page's links lead, those in HTML as well.
 fn links(text: &str) -> Vec<String> {
-    let links = parser(text).filter_map(|event| match event {
-        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-            Some(dest_url.to_string())
+    let mut links = Vec::new();
+    for event in parser(text) {
+        match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                links.push(dest_url.to_string());
+            }
+            Event::Html(html) | Event::InlineHtml(html) => {
+                for attribute in [" href=\"", " src=\""] {
+                    let values = html.split(attribute).skip(1);
+                    links.extend(
+                        values
+                            .filter_map(|value| value.split('"').next())
+                            .map(str::to_owned),
+                    );
+                }
+            }
+            _ => {}
         }
-        _ => None,
-    });
-    links.collect()
+    }
+    links
 }
 
 /// `steps/../glossary.md` as `glossary.md`.
@@ -123,76 +136,170 @@ fn every_page_is_in_the_summary_and_the_summary_has_no_other() {
     assert_eq!(listed, there.collect());
 }
 
+/// How often a part of a step's page asks for this, of its own step.
+fn count(part: &str, step: &Lesson) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for asked in pages::parts(part).expect("its parts") {
+        let Part::Asked(directive) = asked else {
+            continue;
+        };
+        let (kind, about) = match &directive {
+            Directive::Code { program, .. } => ("code", program),
+            Directive::Diff { to, .. } => ("diff", to),
+            Directive::Conversation { step, .. } => ("conversation", step),
+            Directive::Calls { step, .. } => ("calls", step),
+            Directive::Experiment(experiment) => ("experiment", &experiment.step),
+            _ => continue,
+        };
+        assert_eq!(
+            *about, step.name,
+            "the page of {} asks for {directive:?}",
+            step.name
+        );
+        *counts.entry(kind).or_default() += 1;
+    }
+    counts
+}
+
+/// The answers that are folded in a part: what stands between a summary and the end of the details.
+fn answers(part: &str) -> Vec<&str> {
+    let folded = part.split("<details>").skip(1);
+    folded
+        .filter_map(|folded| {
+            Some(
+                folded
+                    .split_once("</summary>")?
+                    .1
+                    .split_once("</details>")?
+                    .0
+                    .trim(),
+            )
+        })
+        .collect()
+}
+
+/// Each step, and the parts of its page: titles and texts.
+fn step_pages() -> Vec<(Lesson, Vec<(String, String)>)> {
+    let steps = catalog::steps().expect("steps").into_iter();
+    let parts = |step: &Lesson| {
+        let text =
+            fs::read_to_string(catalog::root().join(format!("docs/src/steps/{}.md", step.name)));
+        let text = text.expect("its page");
+        let parts = text
+            .split("\n## ")
+            .skip(1)
+            .filter_map(|part| part.split_once('\n'));
+        let owned = |(title, text): (&str, &str)| (title.to_owned(), text.to_owned());
+        parts.map(owned).collect()
+    };
+    steps.map(|step| (step.clone(), parts(&step))).collect()
+}
+
 #[test]
 fn the_page_of_a_step_has_all_its_parts() {
-    for step in catalog::steps().expect("steps") {
-        let path = PathBuf::from(format!("steps/{}.md", step.name));
-        let pages = all();
-        let page = pages
-            .iter()
-            .find(|page| page.path == path)
-            .expect("its page");
-        let parts = page.text.split("\n## ").skip(1);
-        let titles: Vec<&str> = parts
-            .clone()
-            .filter_map(|part| part.lines().next())
-            .collect();
-        assert_eq!(titles, PARTS, "{}", path.display());
-        let parts: BTreeMap<&str, &str> = titles.into_iter().zip(parts).collect();
-        for (part, what, least) in [
-            ("Predict", "<details>", 1),
-            ("The code", "{{code ", 1),
-            ("What is said", "{{conversation ", 1),
-            ("What the kernel does", "{{calls ", 1),
-            ("Break it", "{{experiment ", 2),
-            ("Check yourself", "<details>", 3),
-            ("Exercise", "](../exercises/", 1),
+    for (step, parts) in step_pages() {
+        let titles: Vec<&str> = parts.iter().map(|(title, _)| title.as_str()).collect();
+        assert_eq!(titles, PARTS, "the page of {}", step.name);
+        for (title, text) in &parts {
+            let words = text.split_whitespace().count();
+            assert!(words > 10, "the page of {}: {title} is empty", step.name);
+        }
+    }
+}
+
+#[test]
+fn the_page_of_a_step_asks_for_what_its_own_step_says() {
+    for (step, parts) in step_pages() {
+        let parts: BTreeMap<String, String> = parts.into_iter().collect();
+        for (part, kind, least) in [
+            ("The code", "code", 1),
+            ("What is new", "diff", usize::from(step.number > 1)),
+            ("What is said", "conversation", 1),
+            ("What the kernel does", "calls", 1),
+            ("Break it", "experiment", 2),
         ] {
-            let count = parts[part].matches(what).count();
+            let count = count(&parts[part], &step)
+                .get(kind)
+                .copied()
+                .unwrap_or_default();
             assert!(
                 count >= least,
-                "{}: {part} has {count} of {what:?}",
-                path.display()
+                "the page of {}: {part} has {count} of {kind:?}",
+                step.name
             );
         }
-        let is_first = step.number == 1;
         assert!(
-            is_first || parts["What is new"].contains("{{diff "),
-            "{}: no diff",
-            path.display()
+            parts["Exercise"].contains("](../exercises/"),
+            "{}: which exercise?",
+            step.name
         );
     }
 }
 
 #[test]
+fn every_question_on_the_page_of_a_step_has_an_answer() {
+    for (step, parts) in step_pages() {
+        let parts: BTreeMap<String, String> = parts.into_iter().collect();
+        for (part, least) in [("Predict", 1), ("Check yourself", 3)] {
+            let answers = answers(&parts[part]);
+            let given = answers.iter().filter(|answer| !answer.is_empty()).count();
+            assert!(
+                given >= least && given == answers.len(),
+                "{}: {part}: {answers:?}",
+                step.name
+            );
+        }
+    }
+}
+
+/// Whether a block in the source of a page is what it may be: commands, or a file that is included.
+fn is_included_or_run(page: &Page, language: &str, block: &str) -> bool {
+    let included = block.trim_end().strip_prefix("{{#include ");
+    if let Some(file) = included.and_then(|file| file.strip_suffix("}}")) {
+        let folder = pages::folder().join("src").join(&page.path);
+        return folder
+            .parent()
+            .is_some_and(|folder| folder.join(file).is_file());
+    }
+    let is_command = |line: &str| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["just", recipe, ..] => is_recipe(recipe),
+        ["cargo" | "nc" | "strace", ..] => true,
+        _ => false,
+    };
+    language == "sh" && block.lines().all(is_command)
+}
+
+fn is_recipe(name: &str) -> bool {
+    let justfile = fs::read_to_string(catalog::root().join("justfile")).expect("the justfile");
+    justfile
+        .lines()
+        .any(|line| line.split([' ', ':']).next() == Some(name))
+}
+
+#[test]
 fn code_is_included_not_pasted() {
     for page in all() {
+        let place = format!("docs/src/{}", page.path.display());
         let mut language: Option<String> = None;
+        let mut block = String::new();
         for event in parser(&page.text) {
             match event {
                 Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(kind))) => {
                     language = Some(kind.to_string())
                 }
                 Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => {
-                    panic!(
-                        "docs/src/{}: a block of code by indentation",
-                        page.path.display()
-                    )
+                    panic!("{place}: a block of code by indentation")
                 }
-                Event::End(TagEnd::CodeBlock) => language = None,
-                Event::Text(text) if language.is_some() => {
-                    let is_command = |line: &str| {
-                        let programs = ["cargo ", "just ", "nc ", "strace "];
-                        programs.iter().any(|program| line.starts_with(program))
-                    };
-                    let commands =
-                        language.as_deref() == Some("sh") && text.lines().all(is_command);
+                Event::End(TagEnd::CodeBlock) => {
+                    let language = language.take().unwrap_or_default();
+                    let block = std::mem::take(&mut block);
                     assert!(
-                        commands || text.trim().starts_with("{{#include "),
-                        "docs/src/{}: take this from where it comes from\n{text}",
-                        page.path.display()
+                        is_included_or_run(&page, &language, &block),
+                        "{place}: take this from where it comes from\n{block}"
                     );
                 }
+                Event::Text(text) if language.is_some() => block += &text,
+                Event::Html(html) => assert!(!html.contains("<pre"), "{place}: {html}"),
                 _ => {}
             }
         }
@@ -282,6 +389,11 @@ fn checks_name_sections_that_are_there() {
         for named in text.split(".page(").skip(1) {
             let words: Vec<&str> = named.split('"').collect();
             let (file, section) = (words[1], words[3]);
+            assert!(
+                suite == "checks" || file == format!("docs/src/steps/{}.md", lesson.name),
+                "{} names {file}",
+                lesson.path(suite)
+            );
             let page = fs::read_to_string(catalog::root().join(file))
                 .unwrap_or_else(|error| panic!("{file}: {error}"));
             assert!(
