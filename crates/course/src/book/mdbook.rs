@@ -1,5 +1,6 @@
 //! Calls mdBook, which makes the pages, and installs it where it is missing.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -25,9 +26,16 @@ pub fn build() -> Outcome {
 /// Serves the book, opens it in a browser, and builds it again on every change. Ctrl-C ends it.
 pub fn read() -> Outcome {
     let mut command = command("serve")?;
-    command.args(["--open", "--port", "3000"]);
+    command.args(["--open", "--port", &port()?.to_string()]);
     let status = command.status().context("cannot run mdbook")?;
     Ok(ended(status.code()))
+}
+
+/// mdBook's usual port, or one that is free.
+fn port() -> Result<u16> {
+    let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, 3000));
+    let free = usual.or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    Ok(free.context("no port is free")?.local_addr()?.port())
 }
 
 fn ended(code: Option<i32>) -> ExitCode {
