@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_is_no_page_stays_as_it_is() {
-        let text = "see docs/src/way.md, \"Sending\"; docs/src/steps: none\nREADME.md";
+        let text = "error in docs/src/steps: no such file\nsee README.md";
         assert_eq!(pages(text), text);
     }
 }
