@@ -5,6 +5,7 @@
 //! manifest or a cargo configuration beside the source has no say.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -137,8 +138,11 @@ fn lay_workspace(sources: &[&Source], stage: &Path) -> Result<()> {
 /// A source may take in other files when it is compiled (`include!`, `#[path]`), and one of those could be
 /// the solution. Cargo writes down which files it read, in a file beside the program.
 fn only_reads(folder: &Path, files: &Files, executable: &Path) -> Result<(), String> {
-    let read =
-        fs::read_to_string(executable.with_extension("d")).map_err(|error| error.to_string())?;
+    let read = fs::read_to_string(executable.with_extension("d"));
+    let read = read.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => "cargo did not finish it: another source does not build".to_owned(),
+        _ => error.to_string(),
+    })?;
     // `program: file file ...`, where a space in a name is escaped.
     let read = read.replace("\\ ", "\0");
     let read = read
