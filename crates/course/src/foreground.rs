@@ -1,10 +1,14 @@
 //! A step or an exercise in the foreground.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use tour::catalog::Lesson;
 use tour::{Outcome, build};
@@ -37,6 +41,40 @@ fn become_it(command: &mut Command) -> std::io::Result<ExitCode> {
     // A Ctrl-C reaches every program of the console: the step ends by it, and so does this one.
     let code = command.status()?.code();
     Ok(code.map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)))
+}
+
+/// Another program answers a question within this time, or never.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What another program prints, if it is there and ends well.
+pub fn ask(program: &Path, arguments: &[&str]) -> anyhow::Result<Option<String>> {
+    let mut command = Command::new(program);
+    let command = command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    let Ok(mut child) = command.stdout(Stdio::piped()).spawn() else {
+        return Ok(None);
+    };
+    let mut stdout = child.stdout.take().context("it has no output")?;
+    let (send, said) = channel();
+    thread::spawn(move || {
+        let _ = send.send(io::read_to_string(&mut stdout)); // nobody may wait any more
+    });
+    let said = said.recv_timeout(PATIENCE);
+    if said.is_err() {
+        let _ = child.kill(); // an error means that it has ended
+    }
+    let ended_well = child.wait()?.success();
+    match said {
+        Ok(said) => Ok(said.ok().filter(|_| ended_well)),
+        Err(_) => bail!(
+            "{} does not answer\nhint: what does `{} {}` do when you run it?",
+            program.display(),
+            program.display(),
+            arguments.join(" ")
+        ),
+    }
 }
 
 /// Where this program is. A build may have put a new one in its place; then that one is meant.

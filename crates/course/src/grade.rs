@@ -188,7 +188,7 @@ impl Judge {
             files,
         };
         stage::forget(&source)?;
-        let built = stage::build(&[&source], PATIENCE)?
+        let built = stage::build(&[&source], Some(PATIENCE))?
             .pop()
             .context("it was not built")?;
         let binary = match built {

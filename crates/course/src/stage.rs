@@ -81,8 +81,8 @@ pub fn forget(source: &Source) -> Result<()> {
     Ok(())
 }
 
-/// Builds all sources in one go, within `patience`. The answers are in their order.
-pub fn build(sources: &[&Source], patience: Duration) -> Result<Vec<Built>> {
+/// Builds all sources in one go, within `patience` if they are not our own. The answers are in their order.
+pub fn build(sources: &[&Source], patience: Option<Duration>) -> Result<Vec<Built>> {
     if sources.is_empty() {
         return Ok(Vec::new()); // which cargo would not call a workspace
     }
@@ -98,7 +98,7 @@ pub fn build(sources: &[&Source], patience: Duration) -> Result<Vec<Built>> {
     let target = catalog::target().join("stage-target");
     let target = target.to_str().context("a path that is no text")?;
     arguments.extend(["--target-dir", target]);
-    let outcome = build::cargo_in(&stage, &arguments, LOOK, Some(patience))?;
+    let outcome = build::cargo_in(&stage, &arguments, LOOK, patience)?;
     let answer = |source: &&Source| -> Result<Built> {
         let folder = stage.join(source.package());
         if let Some(said) = outcome.said.get(&folder).filter(|said| said.failed) {

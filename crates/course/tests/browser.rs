@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use assert_cmd::cargo::cargo_bin;
 use base64::Engine;
 use serde_json::{Value, json};
-use tour::catalog;
+use tour::{catalog, link};
 
 /// A page is there within this time, or never.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,11 +53,12 @@ const LOOK: &str = r#"
     if (document.querySelector("main").innerText.includes("{{")) wrong.push("something was not woven in");
     for (const svg of document.querySelectorAll("main svg[role=img]"))
         if (!svg.getAttribute("aria-label")) wrong.push("a drawing without words");
-    const links = [...document.querySelectorAll("a[href]")].map(link => link.href);
+    const links = [...document.querySelectorAll("a[href]")].map(link => new URL(link.href));
     return {
         wrong,
         anchors: [...document.querySelectorAll("[id]")].map(element => element.id),
-        links: links.filter(link => link.startsWith("file:")).map(decodeURIComponent),
+        links: links.filter(link => link.protocol === "file:")
+            .map(link => decodeURIComponent(link.pathname) + '#' + decodeURIComponent(link.hash.slice(1))),
     };
 "#;
 
@@ -137,8 +138,7 @@ impl Report {
     }
 
     fn leads_somewhere(&self, link: &str) -> bool {
-        let link = link.trim_start_matches("file://");
-        let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let (path, anchor) = link.rsplit_once('#').unwrap_or((link, ""));
         match self.anchors.get(Path::new(path)) {
             Some(there) => anchor.is_empty() || there.contains(anchor),
             None => Path::new(path).is_file() && anchor.is_empty(),
@@ -192,7 +192,8 @@ fn look(browser: &Browser, page: &Path) -> Result<Seen> {
 
 /// Looks for a word in the whole book. Returns what is wrong, if anything is.
 fn search(browser: &Browser, book: &Path) -> Result<Option<String>> {
-    browser.open(&book.join("index.html?search=backlog"))?;
+    let page = link::url(&book.join("index.html"));
+    browser.open_url(&format!("{page}?search=backlog"))?;
     let found = browser.run(FOUND)?;
     let pages = found
         .as_array()
@@ -227,7 +228,7 @@ impl Browser {
             );
             return Ok(None);
         };
-        let profile = tempfile::tempdir()?;
+        let profile = tempfile::tempdir_in(catalog::target())?;
         let mut guard = Command::new("sh");
         std::os::unix::process::CommandExt::process_group(&mut guard, 0);
         guard.args(["-c", GUARD]).arg(driver).stdin(Stdio::piped());
@@ -322,10 +323,11 @@ impl Browser {
     }
 
     fn open(&self, page: &Path) -> Result<Value> {
-        self.post(
-            "/url",
-            &json!({ "url": format!("file://{}", page.display()) }),
-        )
+        self.open_url(&link::url(page))
+    }
+
+    fn open_url(&self, url: &str) -> Result<Value> {
+        self.post("/url", &json!({ "url": url }))
     }
 
     fn run(&self, script: &str) -> Result<Value> {

@@ -20,14 +20,20 @@ pub struct Lesson {
 /// Names less alike than this (Jaro-Winkler, 0 to 1) are not worth a question.
 const ALIKE: f64 = 0.7;
 
-/// The top of the repository: where this program was built, or what COURSE_ROOT says.
+/// The top of the repository: what COURSE_ROOT says, or where cargo runs this program, or where it was built.
+/// A checkout that was copied holds a program that was built in another.
 pub fn root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| match std::env::var_os("COURSE_ROOT") {
         Some(root) => root.into(),
         None => {
-            let tour = Path::new(env!("CARGO_MANIFEST_DIR"));
-            tour.ancestors().nth(2).unwrap_or(tour).to_owned()
+            let run = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+            let built = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let top = |package: &Path| package.ancestors().nth(2).map(Path::to_owned);
+            let run = run.and_then(|run| top(&run));
+            run.filter(|top| top.join("crates/tour").is_dir())
+                .or_else(|| top(built))
+                .unwrap_or_default()
         }
     })
 }

@@ -46,13 +46,16 @@ fn page(path: &str, section: &str, shown: &str) -> String {
 }
 
 fn to(path: &Path, fragment: &str, shown: &str) -> String {
-    // Of Windows, too: `file:///C:/course/...` (RFC 8089, appendix E.2).
-    let path = path.to_string_lossy().replace('\\', "/");
-    let path = escaped(&format!("/{}", path.trim_start_matches('/')));
     match supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
-        true => format!("\x1b]8;;file://{path}{fragment}\x1b\\{shown}\x1b]8;;\x1b\\"),
+        true => format!("\x1b]8;;{}{fragment}\x1b\\{shown}\x1b]8;;\x1b\\", url(path)),
         false => shown.to_owned(),
     }
+}
+
+/// A file as a URL, on Windows as well: `file:///C:/course/README.md` (RFC 8089, appendix E.2).
+pub fn url(path: &Path) -> String {
+    let path = path.to_string_lossy().replace('\\', "/");
+    format!("file:///{}", escaped(path.trim_start_matches('/')))
 }
 
 /// The anchor of a heading, as mdBook makes it.

@@ -9,9 +9,12 @@ use tour::Outcome;
 use tour::catalog;
 
 use super::pages;
+use crate::foreground;
 
 /// The version that is installed where there is none.
 const VERSION: &str = "0.5.4";
+/// What a version that will do begins with.
+const SERIES: &str = "mdbook v0.5.";
 
 /// Builds the book, and says where it is.
 pub fn build() -> Outcome {
@@ -47,6 +50,8 @@ fn command(verb: &str) -> Result<Command> {
     let mut command = Command::new(program()?);
     command.arg(verb).arg(pages::folder());
     command.arg("--dest-dir").arg(catalog::book());
+    // It calls cargo in another folder, from where a relative path would lead elsewhere.
+    command.env("CARGO_TARGET_DIR", catalog::target());
     Ok(command)
 }
 
@@ -57,9 +62,10 @@ fn program() -> Result<PathBuf> {
         .join("bin")
         .join(format!("mdbook{}", std::env::consts::EXE_SUFFIX));
     for program in [Path::new("mdbook"), &ours] {
-        let answer = Command::new(program).arg("--version").output();
-        if answer.is_ok_and(|answer| answer.status.success()) {
-            return Ok(program.to_owned());
+        match foreground::ask(program, &["--version"])? {
+            Some(version) if version.starts_with(SERIES) => return Ok(program.to_owned()),
+            Some(version) => anstream::eprintln!("{} is not of {SERIES}", version.trim()),
+            None => {}
         }
     }
     anstream::eprintln!(

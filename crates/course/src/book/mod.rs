@@ -43,7 +43,7 @@ pub fn bless(only_check: bool) -> Outcome {
         anstream::println!("left out: the book's recordings are made and compared on Linux");
         return Ok(ExitCode::SUCCESS);
     }
-    let means = Means::of_this_machine();
+    let means = Means::of_this_machine()?;
     let wanted = wanted()?;
     let directives: BTreeSet<Directive> = wanted.values().cloned().collect();
     let recorder = Recorder::build(&directives, &means)?;
@@ -89,6 +89,9 @@ fn wanted() -> Result<BTreeMap<PathBuf, Directive>> {
             let Some(path) = directive.recording() else {
                 continue;
             };
+            directive
+                .look_up()
+                .with_context(|| format!("docs/src/{}", page.path.display()))?;
             let other = wanted.entry(path).or_insert_with(|| directive.clone());
             let same = matches!(
                 other,
@@ -114,7 +117,11 @@ fn report(path: &Path, difference: &str, only_check: bool) {
 
 /// What is kept though no page asks for it. Returns how many there were.
 fn forgotten(wanted: &BTreeMap<PathBuf, Directive>, only_check: bool) -> Result<usize> {
-    let kept = files_below(&recorded())?;
+    let mut kept = files_below(&recorded())?;
+    kept.retain(|path| {
+        path.extension()
+            .is_some_and(|end| end == "jsonl" || end == "txt")
+    });
     let forgotten = kept.iter().filter(|path| {
         let path = path.strip_prefix(recorded()).unwrap_or(path);
         !wanted.contains_key(path)

@@ -81,7 +81,7 @@ fn collect(source: &Path, folder: &Path, pages: &mut Vec<Page>) -> Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(source, &path, pages)?;
-        } else if path.extension().is_some_and(|end| end == "md") {
+        } else if is_page(&path) {
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
             let path = path.strip_prefix(source)?.to_owned();
@@ -90,6 +90,15 @@ fn collect(source: &Path, folder: &Path, pages: &mut Vec<Page>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a file is a page, and not what an editor keeps beside one.
+fn is_page(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    name.ends_with(".md") && !name.starts_with('.')
 }
 
 impl Page {
@@ -120,6 +129,15 @@ pub fn parts(mut text: &str) -> Result<Vec<Part<'_>>> {
         text = &rest[asked + end.len()..];
     }
     parts.push(Part::Text(text));
+    for part in &parts {
+        let Part::Text(text) = part else { continue };
+        let stray = text
+            .lines()
+            .find(|line| line.replace("{{#", "").contains("{{"));
+        if let Some(stray) = stray {
+            bail!("{stray:?}: what asks for something begins its line");
+        }
+    }
     Ok(parts)
 }
 
@@ -257,6 +275,20 @@ impl Experiment {
 }
 
 impl Directive {
+    /// Finds out whether there is a program that can say it.
+    pub fn look_up(&self) -> Result<()> {
+        match self {
+            Self::Conversation { step, .. } | Self::Calls { step, .. } => {
+                catalog::step(step).map(drop)
+            }
+            Self::Experiment(experiment) => {
+                let step = catalog::step(&experiment.step)?;
+                experiment.apply(&step.text()?).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where what it asks for is kept below `docs/recorded`, if a run has to produce it.
     pub fn recording(&self) -> Option<PathBuf> {
         let path = match self {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use harness::{Judged, Verdict};
@@ -14,13 +13,12 @@ use tour::catalog::{self, Lesson};
 use super::pages::{Directive, Experiment};
 use super::recording::Recording;
 use super::trace::{self, Call};
+use crate::foreground;
 use crate::stage::{self, Source};
 use crate::suite::{self, Suite};
 
 /// The same for every run, so that what is random is, too.
 const SEED: &str = "1";
-/// Building all experiments takes so long at most.
-const PATIENCE: Duration = Duration::from_secs(600);
 /// The beginner's server, and how it is started: from the top of the repository.
 pub const CLASSIC: &str = "crates/05-respond/classic.py";
 
@@ -33,25 +31,17 @@ pub struct Means {
 
 impl Means {
     /// Looks for the programs that some recordings need.
-    pub fn of_this_machine() -> Self {
+    pub fn of_this_machine() -> Result<Self> {
         // It may be there, and not be allowed to trace.
-        let strace = output(
-            "strace",
-            &["-qq", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"],
-        );
-        let python = output("python3", &["-c", "import sys; print(sys.executable)"]);
-        Self {
+        let tries = ["-qq", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"];
+        let strace = foreground::ask(Path::new("strace"), &tries)?;
+        let finds_itself = ["-c", "import sys; print(sys.executable)"];
+        let python = foreground::ask(Path::new("python3"), &finds_itself)?;
+        Ok(Self {
             strace: strace.is_some(),
             python: python.map(|path| path.trim().to_owned()),
-        }
+        })
     }
-}
-
-/// What a program prints, if it is there.
-fn output(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then_some(text)
 }
 
 /// The programs that recordings are made with.
@@ -83,11 +73,11 @@ impl<'a> Recorder<'a> {
                 _ => continue,
             };
             match catalog::step(lesson) {
-                Ok(step) => steps.insert(step.number, step),
-                Err(_) => {
+                Err(_) if matches!(directive, Directive::Classic { .. }) => {
                     let exercise = catalog::exercise(lesson)?;
                     exercises.insert(exercise.number, exercise)
                 }
+                step => step.map(|step| steps.insert(step.number, step))?,
             };
         }
         for step in steps.into_values() {
@@ -139,7 +129,7 @@ impl<'a> Recorder<'a> {
     fn conversation(&self, step: &str, check: &str) -> Result<String> {
         let (lesson, program) = self.suite(step)?;
         let suite = Suite::new(program, &lesson.folder);
-        let (judged, calls) = traced(suite, check)?;
+        let (judged, calls) = traced(suite, check).context("under strace")?;
         ensure!(
             judged.verdict == Verdict::Passed,
             "{step} {check}: it does not pass\n{}",
@@ -222,7 +212,7 @@ fn judge(suite: Suite, check: &str) -> Result<Judged> {
 
 /// The same, with the system calls of the server.
 fn traced(suite: Suite, check: &str) -> Result<(Judged, Vec<Call>)> {
-    let folder = tempfile::tempdir().context("no folder for the calls")?;
+    let folder = tempfile::tempdir_in(catalog::target()).context("no folder for the calls")?;
     let file = folder.path().join("calls");
     // A file for each process (-ff), whole lines in it, and long strings.
     let strace = [
@@ -306,7 +296,7 @@ fn build_experiments(experiments: &[&Experiment]) -> Result<BTreeMap<(String, St
         })
     };
     let sources: Vec<Source> = experiments.iter().map(source).collect::<Result<_>>()?;
-    let built = stage::build(&sources.iter().collect::<Vec<_>>(), PATIENCE)?;
+    let built = stage::build(&sources.iter().collect::<Vec<_>>(), None)?;
     let failed = built
         .iter()
         .zip(experiments)

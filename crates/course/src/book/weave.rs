@@ -5,7 +5,7 @@ use std::io::{Read, stdin};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use pulldown_cmark::{Event, Tag, TagEnd};
 use serde_json::Value;
 use tour::Outcome;
@@ -99,17 +99,19 @@ pub fn minutes(text: &str) -> usize {
 
 /// What stands in the place of a directive.
 fn answer(directive: &Directive) -> Result<String> {
-    let kept = || -> Result<String> {
-        let path = recorded().join(directive.recording().context("it is not recorded")?);
-        let text = fs::read_to_string(&path);
-        let text = text.with_context(|| {
-            format!(
-                "there is no {}\nhint: `just bless` makes it",
-                path.display()
-            )
-        })?;
-        Ok(text.replace("\r\n", "\n"))
+    directive.look_up()?;
+    let path = directive
+        .recording()
+        .map(|path| recorded().join(path))
+        .unwrap_or_default();
+    let kept = || match fs::read_to_string(&path) {
+        Ok(text) => Ok(text.replace("\r\n", "\n")),
+        Err(error) => Err(anyhow!(
+            "cannot read {}: {error}\nhint: `just bless` makes it",
+            path.display()
+        )),
     };
+    let recording = || Recording::read(&kept()?).with_context(|| path.display().to_string());
     match directive {
         Directive::Code { program, items } => code(program, items),
         Directive::Help { step } => {
@@ -121,11 +123,9 @@ fn answer(directive: &Directive) -> Result<String> {
             ))
         }
         Directive::Diff { from, to } => diff(from, to),
-        Directive::Conversation { step, check } => {
-            Ok(conversation(step, check, &Recording::read(&kept()?)?))
-        }
+        Directive::Conversation { step, check } => Ok(conversation(step, check, &recording()?)),
         Directive::Calls { .. } => {
-            let recording = Recording::read(&kept()?)?;
+            let recording = recording()?;
             let lines: Vec<String> = recording.calls().map(|call| call.text()).collect();
             Ok(block("c", &lines.join("\n")))
         }
@@ -143,7 +143,7 @@ fn answer(directive: &Directive) -> Result<String> {
 
 /// The command that puts a check to the beginner's server.
 fn classic(lesson: &str, check: &str) -> String {
-    let server = format!("--server \"python3 $PWD/{CLASSIC} {{port}}\"");
+    let server = format!("--server \"python3 '$PWD/{CLASSIC}' {{port}}\"");
     match catalog::step(lesson) {
         Ok(_) => format!("{} {server}", test(lesson, check)),
         Err(_) => format!("just replay {lesson} {check} {server}"),
@@ -262,8 +262,10 @@ fn shown(experiment: &Experiment, outcome: &str) -> Result<String> {
     text += &match arguments.is_empty() {
         true => block("sh", &test),
         false => {
-            let server =
-                experiment.server(&format!("$PWD/target/debug/{step}"), &catalog::step(step)?)?;
+            let server = experiment.server(
+                &format!("'$PWD/target/debug/{step}'"),
+                &catalog::step(step)?,
+            )?;
             block("sh", &format!("{test} --server \"{server}\""))
         }
     };
