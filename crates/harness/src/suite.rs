@@ -387,7 +387,11 @@ impl Session {
             }
             return ExitCode::from(2);
         }
-        for judged in self.judge_selected() {
+        for index in &self.selected {
+            let judged = self.judge(*index);
+            if let Some(cause) = self.cause(*index) {
+                anstream::println!("{}", cause.render());
+            }
             match self.suite.program.against {
                 Some(_) => anstream::println!("{}", judged.render_briefly()), // the rest was printed as it came
                 None => anstream::println!("{}", judged.render()),
@@ -395,6 +399,17 @@ impl Session {
         }
         anstream::println!("{}   (seed {})", self.report().summary(), self.seed);
         self.status()
+    }
+
+    /// The check that blocks this one, if nobody has asked for it and so would not see why it failed.
+    fn cause(&self, mut index: usize) -> Option<&Judged> {
+        while self.judge(index).verdict == Verdict::Blocked {
+            index = self.needs[index]?;
+            if !self.selected.contains(&index) && self.judge(index).verdict != Verdict::Blocked {
+                return Some(self.judge(index));
+            }
+        }
+        None
     }
 
     /// Judges what is asked for, several checks at a time, and writes nothing but the report.

@@ -284,8 +284,13 @@ fn words(recording: &Recording) -> String {
     sentences.join(" ")
 }
 
-/// As text of an XML document (XML 1.0, section 2.4).
+/// As text of an XML document (XML 1.0, sections 2.2 and 2.4): a control character is shown by its picture.
 pub fn escaped(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(c),
+        c => c,
+    };
+    let text: String = text.chars().map(shown).collect();
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;")
 }
