@@ -252,6 +252,8 @@ impl Client {
                 // On a busy machine it may only be waiting for its turn.
                 Err(error) if is_timeout(&error) => match self.target.doing(&mut late) {
                     Doing::Works => {}
+                    // It has just had its turn, and waits for us.
+                    Doing::Waits if self.has_nothing_to_read() && !tired => {}
                     Doing::Waits | Doing::Spins => break,
                 },
                 Err(error) => cannot_send(&error, sent).raise(),
@@ -290,6 +292,11 @@ impl Client {
 
     fn arrived(&self) -> Option<Arrived> {
         kernel::arrived(self.address, self.target.address)
+    }
+
+    /// Whether the server has read all that has arrived there; not taken for granted.
+    fn has_nothing_to_read(&self) -> bool {
+        self.arrived().is_some_and(|arrived| arrived.unread == 0)
     }
 
     /// Whether the server has read all that was sent, as far as the system tells.
