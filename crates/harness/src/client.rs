@@ -538,7 +538,8 @@ impl Client {
         let mut late = None;
         while matches!(read, Err(Ending::Silent)) {
             match self.target.doing(&mut late) {
-                Doing::Waits => break,
+                // It may have answered just now, before it fell asleep.
+                Doing::Waits => return self.read_within(buffer, AFTERTHOUGHT),
                 Doing::Works => read = self.read_within(buffer, AFTERTHOUGHT),
                 Doing::Spins => read = Err(Ending::Busy),
             }

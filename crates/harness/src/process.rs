@@ -126,7 +126,7 @@ impl Process {
                 return some;
             }
         }
-        None
+        wait(LOOK_AGAIN) // it may have done it just now, before it fell asleep
     }
 
     /// Gives a program that is about to die the time to do so: it is not asleep.
