@@ -106,7 +106,7 @@ fn grade(exercises: &[Lesson], from: Option<&Path>) -> Result<Grade> {
             from.display()
         );
     }
-    let suites = suite::programs(exercises)?;
+    let suites = suite::programs(exercises, suite::CHECKS)?;
     // As they are now: what a submission makes of them later does not count.
     let suites: Vec<Result<Judge>> = suites
         .into_iter()

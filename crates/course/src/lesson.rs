@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::progress::{self, Progress, Reached};
-use crate::{check, foreground};
+use crate::{check, foreground, suite};
 use tour::Outcome;
 use tour::catalog::{self, Lesson};
 
@@ -152,7 +152,7 @@ pub fn replay(
     seed: Option<u64>,
 ) -> Outcome {
     let exercise = catalog::exercise(name)?;
-    let suite = crate::suite::programs(std::slice::from_ref(&exercise))?.remove(0)?;
+    let suite = suite::programs(std::slice::from_ref(&exercise), suite::CHECKS)?.remove(0)?;
     let mut command = Command::new(suite);
     command.arg("--show").arg(harness::check_name(wanted));
     let seed = ("--seed", seed.map(|seed| seed.to_string()));

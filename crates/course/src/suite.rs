@@ -25,38 +25,38 @@ const LARGEST: u64 = 1 << 24;
 /// A check has 60 s at most, and most checks run side by side.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The test programs of these exercises, as many as build: cargo builds an exercise's own program as
-/// well, and that may be unfinished.
-pub fn programs(exercises: &[Lesson]) -> Result<Vec<Result<PathBuf>>> {
-    if exercises.is_empty() {
+/// The test program of an exercise, and that of a step.
+pub const CHECKS: &str = "checks";
+pub const CONVERSATION: &str = "conversation";
+
+/// The test programs of this name of these lessons, as many as build: cargo builds a lesson's own program as
+/// well, and that of an exercise may be unfinished.
+pub fn programs(lessons: &[Lesson], test: &str) -> Result<Vec<Result<PathBuf>>> {
+    if lessons.is_empty() {
         return Ok(Vec::new()); // cargo would take that for all of them
     }
-    let mut arguments = vec!["test", "--no-run", "--no-fail-fast", "--test", "checks"];
+    let mut arguments = vec!["test", "--no-run", "--no-fail-fast", "--test", test];
     arguments.extend(
-        exercises
+        lessons
             .iter()
-            .flat_map(|exercise| ["--package", &exercise.name]),
+            .flat_map(|lesson| ["--package", &lesson.name]),
     );
     let look = Look {
         colour: false,
         progress: true,
     };
     let outcome = build::cargo_in(catalog::root(), &arguments, look, None)?;
-    let suite = |exercise: &Lesson| {
-        if let Some(said) = outcome
-            .said
-            .get(&exercise.folder)
-            .filter(|said| said.failed)
-        {
-            bail!("{} does not build\n{}", exercise.source(), said.text);
+    let suite = |lesson: &Lesson| {
+        if let Some(said) = outcome.said.get(&lesson.folder).filter(|said| said.failed) {
+            bail!("{} does not build\n{}", lesson.source(), said.text);
         }
-        let is_suite = |built: &&Built| built.folder == exercise.folder && built.is_test;
+        let is_suite = |built: &&Built| built.folder == lesson.folder && built.is_test;
         let suite = outcome.built.iter().find(is_suite);
-        let suite =
-            suite.with_context(|| format!("{} is missing", exercise.path("tests/checks.rs")))?;
+        let suite = suite
+            .with_context(|| format!("{} is missing", lesson.path(&format!("tests/{test}.rs"))))?;
         Ok(suite.executable.clone())
     };
-    Ok(exercises.iter().map(suite).collect())
+    Ok(lessons.iter().map(suite).collect())
 }
 
 /// A test program, and what it is asked.

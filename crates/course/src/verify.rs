@@ -69,7 +69,7 @@ pub fn run(names: &[String], bless: bool, fresh: bool) -> Outcome {
 
 /// Builds and judges every variant.
 fn judge_all(exercises: &[Lesson]) -> Result<Vec<(Variant, Result<Report>)>> {
-    let suites: Vec<PathBuf> = suite::programs(exercises)?
+    let suites: Vec<PathBuf> = suite::programs(exercises, suite::CHECKS)?
         .into_iter()
         .collect::<Result<_>>()?;
     let mut variants = Vec::new();

@@ -66,7 +66,7 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
 /// A line for people: what cannot be seen is escaped, so that it neither moves the cursor nor turns
 /// the line around (bidirectional controls); letters and quotes are kept. A control character of ASCII is
 /// shown by its picture (Unicode, "Control Pictures"): a program that printed an escape is told from that.
-pub(crate) fn escape_controls(text: &str) -> String {
+pub fn escape_controls(text: &str) -> String {
     let escape = |c: char| match c {
         '"' | '\'' | '\\' => c.to_string(),
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).map_or(String::new(), String::from),

@@ -57,7 +57,7 @@ mod rude;
 mod server;
 mod suite;
 
-pub use bytes::Excerpt;
+pub use bytes::{Excerpt, escape_controls};
 pub use client::{Client, splits};
 pub use conversation::{Conversation, Event, What};
 pub use failure::{Failure, cannot_judge, skip};

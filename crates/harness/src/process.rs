@@ -112,6 +112,16 @@ impl Process {
     pub fn wait_while_it_works<T>(
         &self,
         waiting: Duration,
+        found: impl FnMut(&mut Lines) -> Option<T>,
+    ) -> Option<T> {
+        self.wait_for_what_lasts(waiting, LOOK_AGAIN, found)
+    }
+
+    /// The same, for something that is found only after it has lasted for a while.
+    pub fn wait_for_what_lasts<T>(
+        &self,
+        waiting: Duration,
+        lasts: Duration,
         mut found: impl FnMut(&mut Lines) -> Option<T>,
     ) -> Option<T> {
         let mut wait = |waiting| self.output.wait(Instant::now() + waiting, TICK, &mut found);
@@ -126,7 +136,7 @@ impl Process {
                 return some;
             }
         }
-        wait(LOOK_AGAIN) // it may have done it just now, before it fell asleep
+        wait(lasts) // it may have begun just now, before it fell asleep
     }
 
     /// Gives a program that is about to die the time to do so: it is not asleep.

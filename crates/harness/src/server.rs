@@ -321,7 +321,7 @@ impl Server {
         let Some(process) = process.as_ref() else {
             skip("only a server that the harness has started can be looked into");
         };
-        let mut look = |_: &mut Lines| {
+        process.wait_for_what_lasts(ANSWER_WITHIN, 2 * NAP, |_| {
             if process.ended().is_some() {
                 ended_by_itself().raise();
             }
@@ -329,11 +329,7 @@ impl Server {
                 Some(answer) => answer,
                 None => skip("this system does not tell what a process is doing"),
             }
-        };
-        // On a busy machine it may come to rest only now.
-        process
-            .wait_while_it_works(ANSWER_WITHIN, &mut look)
-            .or_else(|| process.output.wait(Instant::now() + 2 * NAP, TICK, look))
+        })
     }
 
     /// Ends the server at once, as a power cut would.
@@ -473,12 +469,12 @@ fn is_as_told(address: SocketAddr, told: SocketAddr) -> bool {
 #[track_caller]
 fn wait_until_ready(program: &Program, process: &Process, told: SocketAddr) -> SocketAddr {
     let mut signs = Signs::default();
-    let mut look = |lines: &mut Lines| signs.of_readiness(lines, program, process, told);
-    let mut ready = process.wait_while_it_works(READY_WITHIN, &mut look);
-    if ready.is_none() && !program.promises_ready_line {
-        // It may have begun to listen only now, and sleeps since.
-        ready = process.output.wait(Instant::now() + 2 * QUIET, TICK, look);
-    }
+    let look = |lines: &mut Lines| signs.of_readiness(lines, program, process, told);
+    let ready = match program.promises_ready_line {
+        true => process.wait_while_it_works(READY_WITHIN, look),
+        // It is found by listening for a while.
+        false => process.wait_for_what_lasts(READY_WITHIN, 2 * QUIET, look),
+    };
     let address = match ready.unwrap_or(Err(NotReady::Silent)) {
         Ok(address) => address,
         Err(trouble) => never_ready(trouble, process).raise(),

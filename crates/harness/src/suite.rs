@@ -402,14 +402,12 @@ impl Session {
     }
 
     /// The check that blocks this one, if nobody has asked for it and so would not see why it failed.
-    fn cause(&self, mut index: usize) -> Option<&Judged> {
-        while self.judge(index).verdict == Verdict::Blocked {
-            index = self.needs[index]?;
-            if !self.selected.contains(&index) && self.judge(index).verdict != Verdict::Blocked {
-                return Some(self.judge(index));
-            }
+    fn cause(&self, index: usize) -> Option<&Judged> {
+        let mut cause = index;
+        while self.judge(cause).verdict == Verdict::Blocked {
+            cause = self.needs[cause]?;
         }
-        None
+        (!self.selected.contains(&cause)).then(|| self.judge(cause))
     }
 
     /// Judges what is asked for, several checks at a time, and writes nothing but the report.

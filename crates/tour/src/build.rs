@@ -72,7 +72,7 @@ struct Diagnostic {
 }
 
 /// The cargo that started this program, or the one in the PATH.
-fn command(folder: &Path) -> Command {
+pub fn command(folder: &Path) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.current_dir(folder);
     cargo

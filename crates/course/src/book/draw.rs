@@ -284,13 +284,9 @@ fn words(recording: &Recording) -> String {
     sentences.join(" ")
 }
 
-/// As text of an XML document (XML 1.0, sections 2.2 and 2.4): a control character is shown by its picture.
+/// As text of an XML document (XML 1.0, section 2.4), and without what no such document may hold.
 pub fn escaped(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(c),
-        c => c,
-    };
-    let text: String = text.chars().map(shown).collect();
+    let text = harness::escape_controls(text);
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;")
 }

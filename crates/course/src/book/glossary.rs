@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Result;
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, TagEnd};
 
 use tour::link::anchor;
 
@@ -72,15 +72,8 @@ fn prose(text: &str) -> Vec<Range<usize>> {
     let mut closed = 0;
     for (event, range) in parser(text).into_offset_iter() {
         match event {
-            Event::Start(tag) if is_closed(&tag) => closed += 1,
-            Event::End(
-                TagEnd::Link
-                | TagEnd::Image
-                | TagEnd::CodeBlock
-                | TagEnd::HtmlBlock
-                | TagEnd::Heading(_)
-                | TagEnd::TableHead,
-            ) => closed -= 1,
+            Event::Start(tag) if is_closed(tag.to_end()) => closed += 1,
+            Event::End(end) if is_closed(end) => closed -= 1,
             Event::Text(_) if closed == 0 => prose.push(range),
             _ => {}
         }
@@ -88,15 +81,12 @@ fn prose(text: &str) -> Vec<Range<usize>> {
     prose
 }
 
-fn is_closed(tag: &Tag) -> bool {
+/// Whether what ends so is no prose.
+fn is_closed(end: TagEnd) -> bool {
+    use TagEnd::{CodeBlock, Heading, HtmlBlock, Image, Link, TableHead};
     matches!(
-        tag,
-        Tag::Link { .. }
-            | Tag::Image { .. }
-            | Tag::CodeBlock(_)
-            | Tag::HtmlBlock
-            | Tag::Heading { .. }
-            | Tag::TableHead
+        end,
+        CodeBlock | Heading(_) | HtmlBlock | Image | Link | TableHead
     )
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
-use tour::Outcome;
 use tour::catalog;
+use tour::{Outcome, build};
 
 use super::pages;
 use crate::foreground;
@@ -30,8 +30,7 @@ pub fn build() -> Outcome {
 pub fn read() -> Outcome {
     let mut command = command("serve")?;
     command.args(["--open", "--port", &port()?.to_string()]);
-    let status = command.status().context("cannot run mdbook")?;
-    Ok(ended(status.code()))
+    foreground::replace(command)
 }
 
 /// mdBook's usual port, or one that is free.
@@ -73,7 +72,7 @@ fn program() -> Result<PathBuf> {
          (If you would rather have it for good: `cargo install --locked mdbook`.)",
         tools.display()
     );
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    let mut cargo = build::command(catalog::root());
     cargo.args([
         "install",
         "--locked",

@@ -15,7 +15,7 @@ mod rules;
 mod trace;
 mod weave;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -45,8 +45,7 @@ pub fn bless(only_check: bool) -> Outcome {
     }
     let means = Means::of_this_machine()?;
     let wanted = wanted()?;
-    let directives: BTreeSet<Directive> = wanted.values().cloned().collect();
-    let recorder = Recorder::build(&directives, &means)?;
+    let recorder = Recorder::build(wanted.values(), &means)?;
     let (mut made, mut stale) = (0, forgotten(&wanted, only_check)?);
     for (path, directive) in &wanted {
         let recording = recorder.record(directive);

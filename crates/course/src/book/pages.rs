@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use tour::catalog::{self, Lesson};
 
+use crate::stage::files_below;
+
 /// A page of the book.
 pub struct Page {
     /// Its path below `docs/src`, such as `steps/respond.md`.
@@ -68,28 +70,25 @@ pub fn folder() -> PathBuf {
 /// Every page, in the order of their paths.
 pub fn all() -> Result<Vec<Page>> {
     let source = folder().join("src");
-    let mut pages = Vec::new();
-    collect(&source, &source, &mut pages)?;
-    pages.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(pages)
+    let files = files_below(&source)?;
+    let page = |path: &PathBuf| -> Result<Page> {
+        let text = fs::read_to_string(path);
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Page {
+            path: path.strip_prefix(&source)?.to_owned(),
+            text: tidied(&text),
+        })
+    };
+    files
+        .iter()
+        .filter(|path| is_page(path))
+        .map(page)
+        .collect()
 }
 
-fn collect(source: &Path, folder: &Path, pages: &mut Vec<Page>) -> Result<()> {
-    let entries =
-        fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(source, &path, pages)?;
-        } else if is_page(&path) {
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            let path = path.strip_prefix(source)?.to_owned();
-            let text = format!("{}\n", text.replace("\r\n", "\n").trim_end());
-            pages.push(Page { path, text });
-        }
-    }
-    Ok(())
+/// With the line ends of Unix, and one at the end.
+pub fn tidied(text: &str) -> String {
+    format!("{}\n", text.replace("\r\n", "\n").trim_end())
 }
 
 /// Whether a file is a page, and not what an editor keeps beside one.

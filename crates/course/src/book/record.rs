@@ -1,6 +1,6 @@
 //! Makes the recordings: runs what the pages ask for, and writes down what came of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ use super::recording::Recording;
 use super::trace::{self, Call};
 use crate::foreground;
 use crate::stage::{self, Source};
-use crate::suite::{self, Suite};
+use crate::suite::{self, CHECKS, CONVERSATION, Suite};
 
 /// The same for every run, so that what is random is, too.
 const SEED: &str = "1";
@@ -58,10 +58,13 @@ pub struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     /// Builds all that the pages ask for.
-    pub fn build(wanted: &BTreeSet<Directive>, means: &'a Means) -> Result<Self> {
+    pub fn build<'b>(
+        wanted: impl Iterator<Item = &'b Directive>,
+        means: &'a Means,
+    ) -> Result<Self> {
         let mut suites = BTreeMap::new();
         let (mut steps, mut exercises) = (BTreeMap::new(), BTreeMap::new());
-        let mut experiments = Vec::new();
+        let (mut experiments, mut errors) = (Vec::new(), false);
         for directive in wanted {
             let lesson = match directive {
                 Directive::Conversation { step, .. } | Directive::Calls { step, .. } => step,
@@ -70,7 +73,10 @@ impl<'a> Recorder<'a> {
                     experiments.push(experiment);
                     &experiment.step
                 }
-                _ => continue,
+                other => {
+                    errors |= matches!(other, Directive::Error { .. });
+                    continue;
+                }
             };
             match catalog::step(lesson) {
                 Err(_) if matches!(directive, Directive::Classic { .. }) => {
@@ -80,17 +86,13 @@ impl<'a> Recorder<'a> {
                 step => step.map(|step| steps.insert(step.number, step))?,
             };
         }
-        for step in steps.into_values() {
-            let suite = suite_of(&step)?;
-            suites.insert(step.name.clone(), (step, suite));
+        for (lessons, test) in [(steps, CONVERSATION), (exercises, CHECKS)] {
+            let lessons: Vec<Lesson> = lessons.into_values().collect();
+            let programs = suite::programs(&lessons, test)?;
+            for (lesson, program) in lessons.into_iter().zip(programs) {
+                suites.insert(lesson.name.clone(), (lesson, program?));
+            }
         }
-        let exercises: Vec<Lesson> = exercises.into_values().collect();
-        for (exercise, suite) in exercises.iter().zip(suite::programs(&exercises)?) {
-            suites.insert(exercise.name.clone(), (exercise.clone(), suite?));
-        }
-        let errors = wanted
-            .iter()
-            .any(|directive| matches!(directive, Directive::Error { .. }));
         let alone = stage::alone()?;
         Ok(Self {
             means,
@@ -255,25 +257,6 @@ fn is_about(text: &str, judged: &Judged) -> bool {
             _ => None,
         });
     printed.is_some_and(|line| text.contains(&format!("write(1, \"{line}\\n\"")))
-}
-
-/// Builds the test program of a step.
-fn suite_of(step: &Lesson) -> Result<PathBuf> {
-    let arguments = [
-        "test",
-        "--no-run",
-        "--test",
-        "conversation",
-        "--package",
-        &step.name,
-    ];
-    let built = build::cargo(&arguments)?;
-    let suite = built
-        .into_iter()
-        .find(|built| built.is_test && built.folder == step.folder);
-    Ok(suite
-        .with_context(|| format!("{} has no conversations", step.name))?
-        .executable)
 }
 
 fn program_of(package: &str) -> Result<PathBuf> {

@@ -47,32 +47,20 @@ const WIDEST: usize = 88;
 impl Recording {
     /// What came of a check; `calls` is empty where nobody looked.
     pub fn of(judged: &Judged, calls: Vec<Call>) -> Self {
-        let shorten = |entry| match entry {
-            Entry::Call(call) => Entry::Call(call.shortened()),
-            said @ Entry::Said { .. } => said,
-        };
         let ports = ports(&judged.conversation);
-        let entry = |event: &Event| Entry::Said {
-            client: event.client.clone(),
-            what: event.what.clone(),
-        };
-        let entries = judged.conversation.events.iter().map(entry);
+        let said = judged.conversation.events.iter().map(|event| {
+            let (client, what) = (event.client.clone(), event.what.clone());
+            Entry::Said { client, what }.with_ports(&ports)
+        });
+        let (acts, server): (Vec<_>, Vec<_>) = said.partition(Entry::is_act);
         let calls = calls.into_iter().map(Entry::Call);
-        let known: Vec<Entry> = entries
-            .chain(calls)
-            .map(|entry| entry.with_ports(&ports))
-            .collect();
-        let (calls, said): (Vec<_>, Vec<_>) = known
-            .into_iter()
-            .partition(|entry| matches!(entry, Entry::Call(_)));
-        let (acts, server): (Vec<_>, Vec<_>) = said.into_iter().partition(Entry::is_act);
+        let calls = calls.map(|call| call.with_ports(&ports)).collect();
+        let merged = merge(acts, behind_calls(repeated(server), calls));
         Self {
             title: judged.title.clone(),
             notice: judged.notice.clone(),
-            entries: merge(acts, behind_calls(repeated(server), calls))
-                .into_iter()
-                .map(shorten)
-                .collect(),
+            // Only now, for a string that is cut does not tell any more that it ended a line.
+            entries: merged.into_iter().map(Entry::shortened).collect(),
         }
     }
 
@@ -202,6 +190,14 @@ impl Entry {
             other => other,
         };
         Self::Said { client, what }
+    }
+
+    /// With the strings of a call cut.
+    fn shortened(self) -> Self {
+        match self {
+            Self::Call(call) => Self::Call(call.shortened()),
+            said @ Self::Said { .. } => said,
+        }
     }
 
     /// Whether a client does it, or the harness: all of them act in the order of the check.
@@ -377,7 +373,6 @@ impl World {
             ("accept" | "accept4", Some(_), _) => {
                 peer(call).is_some_and(|peer| self.clients.contains_key(&peer))
             }
-            ("recvfrom" | "read", Some(0), Some(seen)) => seen.finished,
             ("recvfrom" | "read", Some(count @ 1..), Some(seen)) => {
                 seen.read + count as usize <= seen.sent
             }

@@ -61,7 +61,7 @@ fn weave_all(value: &mut Value, terms: &[Term]) -> Result<()> {
 pub fn page(path: &Path, text: &str, terms: &[Term]) -> Result<String> {
     let place = || format!("docs/src/{}", path.display());
     let mut woven = String::new();
-    for part in pages::parts(&format!("{}\n", text.trim_end())).with_context(place)? {
+    for part in pages::parts(&pages::tidied(text)).with_context(place)? {
         match part {
             Part::Text(text) => woven += text,
             Part::Asked(directive) => woven += &answer(&directive).with_context(place)?,
