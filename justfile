@@ -148,8 +148,13 @@ test *arguments:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy --package course --test browser --test cheats --test watch -- -D warnings
+    cargo clippy --workspace --test browser --test cheats --test watch -- -D warnings
     cargo rustdoc --package harness -- -D warnings
+
+# Throw random input at the protocols for a while: FUZZ_SECONDS=600 just fuzz
+[group('check')]
+fuzz:
+    cargo test --release --workspace --test properties -- --ignored --nocapture
 
 # Prove the exercises: starters fail, references pass, mistakes are caught
 [group('check')]
@@ -161,10 +166,10 @@ verify *arguments:
 test-grader:
     cargo test --package course --test cheats --test watch
 
-# Open every page of the book in Chromium, if there is one; screenshots go to target/book-screenshots
+# Open the book and what steps serve in Chromium, if there is one; screenshots go to target/book-screenshots
 [group('check')]
 test-book:
-    cargo test --package course --test browser
+    cargo test --workspace --test browser
 
 # Everything that must pass before a push
 [group('check')]
@@ -179,3 +184,8 @@ stress *arguments:
 [group('measure')]
 bench-loop:
     cargo course bench-loop
+
+# Measure the protocol steps beside nginx, vsftpd and Python's http.server
+[group('measure')]
+bench-protocols *arguments:
+    cargo course bench-protocols {{ arguments }}

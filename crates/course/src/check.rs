@@ -111,7 +111,7 @@ pub fn prepare(exercise: &Lesson, look: Look) -> Result<Ready, Trouble> {
         "test",
         "--no-run",
         "--package",
-        &exercise.name,
+        &exercise.package(),
         "--test",
         "checks",
     ];

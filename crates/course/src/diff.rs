@@ -1,6 +1,8 @@
 //! What changed between two steps.
 
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use similar::{ChangeTag, DiffOp, TextDiff};
 
+use crate::stage::files_below;
 use tour::Outcome;
 use tour::catalog::{self, Lesson};
 
@@ -45,7 +48,24 @@ pub fn between(from: &Lesson, to: &Lesson) -> Result<String> {
         }
     }
     let _ = writeln!(text, "{} changed lines", count(&diff));
+    for module in new_modules(from, to)? {
+        let _ = writeln!(text, "new beside it: {module}");
+    }
     Ok(text)
+}
+
+/// The modules of a program that the other has not, or has in another form.
+pub fn new_modules(from: &Lesson, to: &Lesson) -> Result<Vec<String>> {
+    let mut modules = Vec::new();
+    let sources = to.folder.join("src");
+    for path in files_below(&sources)? {
+        let name = path.strip_prefix(&sources)?;
+        let known = fs::read(from.folder.join("src").join(name)).ok();
+        if name != Path::new("main.rs") && known != fs::read(&path).ok() {
+            modules.push(to.path(&format!("src/{}", name.display())));
+        }
+    }
+    Ok(modules)
 }
 
 fn compare<'a>(old: &'a str, new: &'a str) -> TextDiff<'a, 'a, 'a, str> {

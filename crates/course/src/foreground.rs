@@ -15,7 +15,7 @@ use tour::{Outcome, build};
 
 /// Builds a program and becomes it.
 pub fn build_and_run(lesson: &Lesson, arguments: &[OsString]) -> Outcome {
-    let binaries = build::cargo(&["build", "--package", &lesson.name, "--bins"])?;
+    let binaries = build::cargo(&["build", "--package", &lesson.package(), "--bins"])?;
     let binary = binaries
         .first()
         .with_context(|| format!("{} has no binary", lesson.source()))?;

@@ -99,6 +99,8 @@ enum Command {
     Stress(stress::Request),
     /// Measure how long a learner waits
     BenchLoop,
+    /// Measure the protocol steps beside servers that people use
+    BenchProtocols(bench::protocols::Request),
     /// Build the book: docs, with what the programs say in it
     Book {
         /// Serve it and open it in a browser, until Ctrl-C
@@ -220,7 +222,8 @@ fn run(command: Command) -> Outcome {
             fresh,
         } => verify::run(&exercises, bless, fresh),
         Command::Stress(request) => stress::run(&request),
-        Command::BenchLoop => bench::run(),
+        Command::BenchLoop => bench::learner::run(),
+        Command::BenchProtocols(request) => bench::protocols::run(&request),
         Command::Book { read: true } => book::read(),
         Command::Book { read: false } => book::build(),
         Command::Bless { check } => book::bless(check),

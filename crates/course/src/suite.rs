@@ -36,11 +36,8 @@ pub fn programs(lessons: &[Lesson], test: &str) -> Result<Vec<Result<PathBuf>>> 
         return Ok(Vec::new()); // cargo would take that for all of them
     }
     let mut arguments = vec!["test", "--no-run", "--no-fail-fast", "--test", test];
-    arguments.extend(
-        lessons
-            .iter()
-            .flat_map(|lesson| ["--package", &lesson.name]),
-    );
+    let packages: Vec<String> = lessons.iter().map(Lesson::package).collect();
+    arguments.extend(packages.iter().flat_map(|package| ["--package", package]));
     let look = Look {
         colour: false,
         progress: true,

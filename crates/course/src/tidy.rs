@@ -4,10 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::diff::changed_lines;
-use tour::catalog::{self, Lesson};
-
-/// The last of the steps that follow the five of the classic article.
-const LAST_OF_THE_FIVE: u32 = 5;
+use crate::stage::files_below;
+use tour::catalog::{self, LAST_OF_THE_FIVE, Lesson};
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = catalog::root().join(path);
@@ -35,7 +33,7 @@ fn section<'a>(manifest: &'a str, section: &str) -> Vec<&'a str> {
         .skip(1);
     lines
         .take_while(|line| !line.starts_with('['))
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .collect()
 }
 
@@ -53,6 +51,54 @@ fn neighbouring_steps_differ_by_at_most_30_lines() {
             "{} and {} differ by {changed} lines",
             pair[0].name,
             pair[1].name
+        );
+    }
+}
+
+/// The lines that a reader has to read: neither blank, nor a comment, nor only brackets; nor the unit tests at the end.
+fn lines_of_code(step: &Lesson) -> Vec<String> {
+    let mut files = files_below(&step.folder.join("src")).expect("its sources");
+    files.retain(|file| file.extension().is_some_and(|end| end == "rs"));
+    let mut lines = Vec::new();
+    for file in files {
+        let text = read(file);
+        let code = text
+            .lines()
+            .map(str::trim)
+            .take_while(|line| *line != "#[cfg(test)]")
+            .filter(|line| !line.starts_with("//") && line.contains(char::is_alphanumeric));
+        lines.extend(code.map(str::to_owned));
+    }
+    lines
+}
+
+#[test]
+fn what_a_step_adds_to_threads_can_be_read_in_one_sitting() {
+    let threads = catalog::step("threads").expect("that step");
+    let known = lines_of_code(&threads);
+    for step in steps() {
+        let mut lines = lines_of_code(&step);
+        lines.retain(|line| !known.contains(line));
+        let most = if step.name == "ftp" { 880 } else { 520 };
+        let count = lines.len();
+        assert!(count <= most, "{} adds {count} lines of code", step.name);
+    }
+}
+
+/// It is explained once, and whoever knows it need not read it again.
+#[test]
+fn every_step_with_threads_counts_its_clients_in_the_same_way() {
+    let file = "src/clients.rs";
+    let steps = steps();
+    let explained = steps
+        .iter()
+        .find(|step| step.name == "threads")
+        .expect("that step");
+    for step in steps.iter().filter(|step| step.folder.join(file).exists()) {
+        assert!(
+            step.read(file).expect("text") == explained.read(file).expect("text"),
+            "{} is not that of threads",
+            step.path(file)
         );
     }
 }

@@ -1,46 +1,26 @@
 //! Looks at the book as a reader does: builds it, and opens every page in a browser.
 //!
-//! Chromium is driven by way of its WebDriver (chromedriver). Where either is missing this is left out,
-//! and says so. Screenshots of every page are left in `target/book-screenshots`.
+//! Where there is no Chromium this is left out, and says so. Screenshots of every page are left in
+//! `target/book-screenshots`.
 #![cfg(unix)]
+
+#[path = "browser/driver.rs"]
+mod driver;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::Duration;
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use assert_cmd::cargo::cargo_bin;
-use base64::Engine;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tour::{catalog, link};
 
-/// A page is there within this time, or never.
-const PATIENCE: Duration = Duration::from_secs(60);
+use driver::Browser;
+
 /// A wide screen and a phone, in pixels, and the themes.
 const LOOKS: [(u32, &str); 3] = [(1280, "light"), (390, "light"), (1280, "navy")];
-const HEIGHT: u32 = 900;
-/// No window, no sandbox (which root cannot have), and no talk with anybody but us.
-const ARGUMENTS: [&str; 10] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--hide-scrollbars",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-];
-
-/// Starts chromedriver, and ends its whole group when nobody holds the other end of the input any more: also
-/// when this test is killed.
-const GUARD: &str = r#""$0" --port=0 & read -r _; kill -s KILL 0"#;
 
 /// What is asked of a page: whatever is wrong with it, the anchors in it, and where its links lead.
 const LOOK: &str = r#"
@@ -84,9 +64,7 @@ fn every_page_is_as_it_should_be() {
     let book = fs::canonicalize(catalog::book()).expect("the book");
     let mut report = Report::default();
     for (width, theme) in LOOKS {
-        browser
-            .turn_to(width, theme, &book)
-            .expect("an answer of the browser");
+        turn_to(&browser, width, theme, &book).expect("an answer of the browser");
         for page in pages(&book) {
             let seen = look(&browser, &book.join(&page)).expect("an answer of the browser");
             keep(
@@ -174,9 +152,17 @@ struct Seen {
     picture: Vec<u8>,
 }
 
+/// From now on pages are so wide, and have this theme.
+fn turn_to(browser: &Browser, width: u32, theme: &str, book: &Path) -> Result<()> {
+    browser.resize(width)?;
+    browser.open_url(&link::url(&book.join("index.html")))?;
+    browser.run(&format!("localStorage.setItem('mdbook-theme', '{theme}')"))?;
+    Ok(())
+}
+
 /// Opens a page.
 fn look(browser: &Browser, page: &Path) -> Result<Seen> {
-    browser.open(page)?;
+    browser.open_url(&link::url(page))?;
     let seen = browser.run(LOOK)?;
     let list = |field: &str| {
         let words = seen[field].as_array().into_iter().flatten();
@@ -204,168 +190,4 @@ fn search(browser: &Browser, book: &Path) -> Result<Option<String>> {
         .into_iter()
         .any(|page| page.contains("bind-listen.html"));
     Ok((!finds_it).then(|| format!("the search for \"backlog\" finds {found}")))
-}
-
-/// A browser without a window, and what it is driven by. It ends when this is dropped.
-struct Browser {
-    guard: Child,
-    session: String,
-    http: ureq::Agent,
-    profile: tempfile::TempDir,
-}
-
-impl Browser {
-    /// Starts it. There is none if this machine has none.
-    fn start() -> Result<Option<Self>> {
-        let chromium = ["chromium", "google-chrome", "chromium-browser"]
-            .into_iter()
-            .find_map(in_path);
-        let (Some(chromium), Some(driver)) = (chromium, in_path("chromedriver")) else {
-            // Not captured, unlike eprintln!: what is left out must be seen.
-            let _ = writeln!(
-                io::stderr(),
-                "left out: there is no chromium, or no chromedriver, on this machine"
-            );
-            return Ok(None);
-        };
-        let profile = tempfile::tempdir_in(catalog::target())?;
-        let mut guard = Command::new("sh");
-        std::os::unix::process::CommandExt::process_group(&mut guard, 0);
-        guard.args(["-c", GUARD]).arg(driver).stdin(Stdio::piped());
-        let guard = guard.stdout(Stdio::piped()).stderr(Stdio::null());
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .http_status_as_error(false);
-        let mut browser = Self {
-            guard: guard.spawn().context("chromedriver")?,
-            session: String::new(),
-            http: config.build().into(),
-            profile,
-        };
-        browser.open_session(&chromium)?;
-        Ok(Some(browser))
-    }
-
-    fn open_session(&mut self, chromium: &Path) -> Result<()> {
-        let stdout = self.guard.stdout.take().context("it has no output")?;
-        let (send, port) = channel();
-        // To its end, for whoever cannot write any more may stop.
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // `ChromeDriver was started successfully on port 41231.`
-                if let Some((_, port)) = line.split_once("successfully on port ") {
-                    let _ = send.send(port.trim_end_matches('.').to_owned()); // it is waited for once
-                }
-            }
-        });
-        let port = port
-            .recv_timeout(PATIENCE)
-            .context("chromedriver does not say its port")?;
-        let server = format!("http://127.0.0.1:{port}/session");
-        let profile = format!("--user-data-dir={}", self.profile.path().display());
-        let arguments: Vec<&str> = ARGUMENTS
-            .iter()
-            .copied()
-            .chain([profile.as_str()])
-            .collect();
-        let capabilities = json!({
-            "goog:chromeOptions": { "binary": chromium, "args": arguments },
-            "goog:loggingPrefs": { "browser": "ALL" },
-        });
-        self.session = server.clone();
-        let started = self.post(
-            "",
-            &json!({ "capabilities": { "alwaysMatch": capabilities } }),
-        )?;
-        let session = started["sessionId"]
-            .as_str()
-            .context("there is no session")?;
-        self.session = format!("{server}/{session}");
-        Ok(())
-    }
-
-    /// A command of WebDriver (W3C, section 6), and its answer.
-    fn post(&self, command: &str, body: &Value) -> Result<Value> {
-        let url = format!("{}{command}", self.session);
-        let mut response = self
-            .http
-            .post(&url)
-            .send_json(body)
-            .with_context(|| url.clone())?;
-        let status = response.status();
-        let answer: Value = response
-            .body_mut()
-            .with_config()
-            .limit(1 << 28)
-            .read_json()?;
-        if !status.is_success() {
-            bail!("{url}: {}", answer["value"]["message"]);
-        }
-        Ok(answer["value"].clone())
-    }
-
-    /// A command of Chromium's own (the Chrome DevTools protocol).
-    fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
-        self.post(
-            "/goog/cdp/execute",
-            &json!({ "cmd": command, "params": parameters }),
-        )
-    }
-
-    /// From now on pages are so wide, and have this theme.
-    fn turn_to(&self, width: u32, theme: &str, book: &Path) -> Result<()> {
-        let size =
-            json!({ "width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": false });
-        self.devtools("Emulation.setDeviceMetricsOverride", &size)?;
-        self.open(&book.join("index.html"))?;
-        self.run(&format!("localStorage.setItem('mdbook-theme', '{theme}')"))?;
-        Ok(())
-    }
-
-    fn open(&self, page: &Path) -> Result<Value> {
-        self.open_url(&link::url(page))
-    }
-
-    fn open_url(&self, url: &str) -> Result<Value> {
-        self.post("/url", &json!({ "url": url }))
-    }
-
-    fn run(&self, script: &str) -> Result<Value> {
-        self.post("/execute/sync", &json!({ "script": script, "args": [] }))
-    }
-
-    /// What the page has complained about since the last time.
-    fn errors(&self) -> Result<Vec<String>> {
-        let log = self.post("/se/log", &json!({ "type": "browser" }))?;
-        let entries = log.as_array().into_iter().flatten();
-        let severe = entries.filter(|entry| entry["level"] == "SEVERE");
-        Ok(severe
-            .map(|entry| format!("console: {}", entry["message"]))
-            .collect())
-    }
-
-    /// The whole page, as a PNG.
-    fn screenshot(&self) -> Result<Vec<u8>> {
-        let picture = self.devtools(
-            "Page.captureScreenshot",
-            &json!({ "captureBeyondViewport": true }),
-        )?;
-        let text = picture["data"].as_str().context("there is no picture")?;
-        Ok(base64::prelude::BASE64_STANDARD.decode(text)?)
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.http.delete(&self.session).call(); // it ends all the same
-        drop(self.guard.stdin.take());
-        let _ = self.guard.wait();
-    }
-}
-
-fn in_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
 }

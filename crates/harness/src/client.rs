@@ -2,33 +2,38 @@
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::bytes::{Difference, Excerpt, count};
+use crate::bytes::{Difference, Excerpt, count, escape_controls};
 use crate::conversation::{Recorder, What};
 use crate::failure::{Failure, cannot_judge};
 use crate::kernel::{self, Arrived};
 use crate::patience::{Doing, Late, PATIENCE};
 use crate::program::CHECK;
 
-/// How long [`Client::expect_silence`] listens.
-const SILENCE: Duration = Duration::from_millis(100);
-/// How long [`Client::pause`] lasts where the system does not tell what the server has read.
-const PAUSE: Duration = Duration::from_millis(20);
+/// How long `expect_silence` listens.
+pub(crate) const SILENCE: Duration = Duration::from_millis(100);
+/// How long `pause` lasts where the system does not tell what the server has read.
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 /// How often the system is asked.
-const TICK: Duration = Duration::from_micros(200);
+pub(crate) const TICK: Duration = Duration::from_micros(200);
 /// After a wrong byte, what follows within this time is shown as well, up to this many bytes.
-const AFTERTHOUGHT: Duration = Duration::from_millis(20);
+pub(crate) const AFTERTHOUGHT: Duration = Duration::from_millis(20);
 const AFTERTHOUGHTS: usize = 4096;
+
+/// What [`Client::read_until`] reads is no longer.
+const LONGEST_HEAD: usize = 1 << 16;
 
 /// Whom a client talks to.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub address: SocketAddr,
+    /// The address of this machine that it comes from; if none is given, the system chooses.
+    pub from: Option<IpAddr>,
     /// The process that serves there.
     pub process: Option<u32>,
     /// When the check is to be over.
@@ -43,7 +48,7 @@ impl Target {
     }
 
     /// What the server does, which is late since this was asked first.
-    fn doing(&self, late: &mut Option<Late>) -> Doing {
+    pub fn doing(&self, late: &mut Option<Late>) -> Doing {
         late.get_or_insert_with(|| Late::from_now_on(self.process, PATIENCE))
             .doing()
     }
@@ -123,7 +128,7 @@ impl Client {
             Err(refusal)
         };
         let waited = millis(waiting);
-        let stream = match TcpStream::connect_timeout(&target.address, waiting) {
+        let stream = match connect(&target, waiting) {
             Ok(stream) => stream,
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 return refuse(What::Refused, Refusal::Refused);
@@ -134,10 +139,7 @@ impl Client {
             Err(error) if is_reset(&error) => return refuse(What::SawReset, Refusal::Reset),
             Err(error) => cannot_judge(format!("cannot connect to {}: {error}", target.address)),
         };
-        let setup = stream
-            .set_nodelay(true)
-            .and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
-        let address = match setup.and_then(|()| stream.local_addr()) {
+        let address = match set_up(&stream) {
             Ok(address) => address,
             Err(error) => cannot_judge(format!("cannot set up a client's socket: {error}")),
         };
@@ -147,7 +149,24 @@ impl Client {
             return refuse(What::Refused, Refusal::Refused);
         }
         recorder.client(name, What::Connected { from: address });
-        Ok(Self {
+        Ok(Self::new(name, stream, address, target))
+    }
+
+    /// The client's end of a connection that the server has opened.
+    pub(crate) fn accepted(name: &str, stream: TcpStream, target: Target) -> Self {
+        // Some systems hand on what the listener does not do: wait.
+        let set_up = stream.set_nonblocking(false).and_then(|()| set_up(&stream));
+        match set_up {
+            Ok(at) => {
+                target.recorder.client(name, What::Accepted { at });
+                Self::new(name, stream, at, target)
+            }
+            Err(error) => cannot_judge(format!("cannot set up a client's socket: {error}")),
+        }
+    }
+
+    fn new(name: &str, stream: TcpStream, address: SocketAddr, target: Target) -> Self {
+        Self {
             name: name.to_owned(),
             stream,
             address,
@@ -156,7 +175,7 @@ impl Client {
             finished: false,
             reset: false,
             heard: Instant::now(),
-        })
+        }
     }
 
     /// The client's own address: what the server should print as its peer.
@@ -183,6 +202,21 @@ impl Client {
             }
         }
         self.sent += bytes.len() as u64;
+        self
+    }
+
+    /// Sends `bytes` in one write, the last of them as urgent data (`MSG_OOB`, send(2)): so does Telnet with the mark of
+    /// its Synch (RFC 854). A reader that has not asked for it in its place does not find it there.
+    #[track_caller]
+    pub fn send_urgent(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        let bytes = bytes.as_ref();
+        self.record(What::Sent {
+            bytes: Excerpt::of(bytes),
+        });
+        match SockRef::from(&self.stream).send_out_of_band(bytes) {
+            Err(error) if !is_reset(&error) => cannot_send(&error, bytes.len()).raise(),
+            _ => self.sent += bytes.len() as u64,
+        }
         self
     }
 
@@ -330,19 +364,132 @@ impl Client {
         self.expect(format!("{line}\n"))
     }
 
+    /// Reads up to and with the first `end`, whatever it is: for what no check can know, such as a date.
+    /// Fails the check if no byte comes for 2 s, or 64 KiB have come without it.
+    #[track_caller]
+    pub fn read_until(mut self, end: &[u8]) -> (Self, Vec<u8>) {
+        let expected = format!("bytes that end in {}", Excerpt::of(end));
+        let got = self.receive_until(end, &expected);
+        (self, got)
+    }
+
+    #[track_caller]
+    fn receive_until(&mut self, end: &[u8], expected: &str) -> Vec<u8> {
+        let mut got = Vec::new();
+        while !got.ends_with(end) {
+            let mut byte = [0];
+            match self.read_patiently(&mut byte) {
+                Ok(_) if got.len() < LONGEST_HEAD => got.extend(byte),
+                Ok(_) => {
+                    self.record_received(&got);
+                    let got = format!("{} without that end", count(got.len()));
+                    Failure::new(expected, got).raise();
+                }
+                Err(ending) => self.fell_short(expected, &got, &ending),
+            }
+        }
+        self.record_received(&got);
+        got
+    }
+
+    /// Reads a line, whatever it says; it is returned without its end, `\n` or `\r\n`.
+    #[track_caller]
+    pub fn read_line(self) -> (Self, String) {
+        let (client, line) = self.read_until(b"\n");
+        (client, without_end(&line))
+    }
+
+    /// Expects a line that begins so next, whatever else it says: a reply of FTP is known by its number. The line is
+    /// returned without its end, `\n` or `\r\n`.
+    #[track_caller]
+    pub fn expect_line_that_begins(mut self, beginning: &str) -> (Self, String) {
+        let expected = format!("a line that begins with \"{}\"", escape_controls(beginning));
+        let line = self.receive_until(b"\n", &expected);
+        if !line.starts_with(beginning.as_bytes()) {
+            Failure::new(expected, Excerpt::of(&line).to_string()).raise();
+        }
+        (self, without_end(&line))
+    }
+
+    /// Reads so many bytes, whatever they are. Each must come within 2 s of the one before.
+    #[track_caller]
+    pub fn read_exactly(mut self, length: usize) -> (Self, Vec<u8>) {
+        let mut got = vec![0; length];
+        let mut filled = 0;
+        while filled < length {
+            match self.read_patiently(&mut got[filled..]) {
+                Ok(more) => filled += more,
+                Err(ending) => self.fell_short(&count(length), &got[..filled], &ending),
+            }
+        }
+        self.record_received(&got);
+        (self, got)
+    }
+
+    /// Reads all that comes until the server closes the connection. Fails the check if it does not, or resets it.
+    #[track_caller]
+    pub fn read_to_end(mut self) -> Vec<u8> {
+        let mut got = Vec::new();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match self.read_patiently(&mut buffer) {
+                Ok(count) => got.extend_from_slice(&buffer[..count]),
+                Err(Ending::Closed) => {
+                    self.record_received(&got);
+                    self.record(What::SawEnd);
+                    return got;
+                }
+                Err(ending) => self.fell_short("the end of the connection", &got, &ending),
+            }
+        }
+    }
+
+    /// Ends the check: the connection has ended, or fell silent, before all was there.
+    #[track_caller]
+    fn fell_short(&self, expected: &str, got: &[u8], ending: &Ending) -> ! {
+        self.record_received(got);
+        self.record_ending(ending);
+        let bytes = match got {
+            [] => String::new(),
+            got => format!("{}, then ", Excerpt::of(got)),
+        };
+        Failure::new(expected, bytes + ending.name())
+            .entries(ending.note())
+            .entries(self.state(ending))
+            .raise()
+    }
+
+    fn record_received(&self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let bytes = Excerpt::of(bytes);
+            let recorder = &self.target.recorder;
+            recorder.client_at(self.heard, &self.name, What::Received { bytes });
+        }
+    }
+
+    /// Waits until something comes or the connection ends, for so long at most: for a server's own time-outs, which may
+    /// be longer than the 2 s of an expectation. What comes is left for that.
+    pub fn wait_up_to(self, waiting: Duration) -> Self {
+        // A socket that was shut down on both sides takes no time-out on macOS; the next expectation tells.
+        let _ = self.stream.set_read_timeout(Some(waiting));
+        let _ = self.stream.peek(&mut [0]);
+        self
+    }
+
     /// Expects that nothing comes for 100 ms, and that the connection stays open.
     #[track_caller]
     pub fn expect_silence(self) -> Self {
         self.expect_silence_for(SILENCE)
     }
 
-    /// Expects that nothing comes for as long as `waiting`, and that the connection stays open.
+    /// Expects that nothing comes for as long as `waiting`, or longer if the server works until then, and that the
+    /// connection stays open.
     #[track_caller]
     pub fn expect_silence_for(mut self, waiting: Duration) -> Self {
         let mut buffer = [0; 64];
-        let read = self.read_within(&mut buffer, waiting);
+        let read = self.read_while_it_works(&mut buffer, waiting);
         let (got, note) = match self.recorded(read, &buffer) {
-            Err(Ending::Silent) => {
+            Err(Ending::Silent | Ending::Busy) => {
                 self.record(What::Silence {
                     waited: millis(waiting),
                 });
@@ -447,11 +594,7 @@ impl Client {
             true => Cow::Borrowed(expected),
             false => Cow::Owned([&expected[..good], &wrong].concat()),
         };
-        if !got.is_empty() {
-            let bytes = Excerpt::of(&got);
-            let recorder = &self.target.recorder;
-            recorder.client_at(self.heard, &self.name, What::Received { bytes });
-        }
+        self.record_received(&got);
         if let Some(ending) = &ending {
             self.record_ending(ending);
         }
@@ -534,7 +677,16 @@ impl Client {
 
     /// Reads what comes within 2 s, and later as long as the server works.
     fn read_patiently(&mut self, buffer: &mut [u8]) -> Result<usize, Ending> {
-        let mut read = self.read_within(buffer, PATIENCE);
+        self.read_while_it_works(buffer, PATIENCE)
+    }
+
+    /// What comes within this time, or later if the server works until then.
+    fn read_while_it_works(
+        &mut self,
+        buffer: &mut [u8],
+        waiting: Duration,
+    ) -> Result<usize, Ending> {
+        let mut read = self.read_within(buffer, waiting);
         let mut late = None;
         while matches!(read, Err(Ending::Silent)) {
             match self.target.doing(&mut late) {
@@ -574,6 +726,32 @@ impl Client {
     }
 }
 
+fn connect(target: &Target, waiting: Duration) -> io::Result<TcpStream> {
+    let Some(from) = target.from else {
+        return TcpStream::connect_timeout(&target.address, waiting);
+    };
+    // A socket that is bound has its own address before it asks for a connection.
+    let socket = Socket::new(Domain::for_address(target.address), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(from, 0).into())?;
+    socket.connect_timeout(&target.address.into(), waiting)?;
+    Ok(socket.into())
+}
+
+/// A line as text, without its end.
+fn without_end(line: &[u8]) -> String {
+    let line = String::from_utf8_lossy(line);
+    line.trim_end_matches('\n')
+        .trim_end_matches('\r')
+        .to_owned()
+}
+
+/// What every connection needs. Returns the client's own address.
+fn set_up(stream: &TcpStream) -> io::Result<SocketAddr> {
+    stream.set_nodelay(true)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.local_addr()
+}
+
 /// What is wrong with bytes that begin with zeros.
 fn unused_room(wrong: &[u8]) -> Option<(&'static str, String)> {
     let note = "a buffer holds zeros where no read has put anything: of its bytes, use as many as the read \
@@ -584,7 +762,7 @@ fn unused_room(wrong: &[u8]) -> Option<(&'static str, String)> {
 }
 
 /// Waits until it is so, for `patience` at most.
-fn wait_for(patience: Duration, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_for(patience: Duration, is_so: impl Fn() -> bool) {
     let started = Instant::now();
     while !is_so() && started.elapsed() < patience {
         thread::park_timeout(TICK);
@@ -610,7 +788,7 @@ fn write_all(mut stream: &TcpStream, mut bytes: &[u8], target: &Target) -> io::R
 }
 
 /// A socket's time-out is a WouldBlock on Unix and a TimedOut on Windows.
-fn is_timeout(error: &io::Error) -> bool {
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 

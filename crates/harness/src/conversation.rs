@@ -44,6 +44,16 @@ pub enum What {
         /// The client's own address, by which the server knows it.
         from: SocketAddr,
     },
+    /// The client opened a UDP socket: it speaks, and nobody is asked.
+    Opened {
+        /// The client's own address, by which the server knows it.
+        at: SocketAddr,
+    },
+    /// The server connected to the client, who waited for it there.
+    Accepted {
+        /// The client's own address.
+        at: SocketAddr,
+    },
     /// The kernel refused the client: nobody listens there.
     Refused,
     /// The client asked to be let in, and had no answer in this time.
@@ -70,6 +80,8 @@ pub enum What {
     FinishedSending,
     /// The client closed the connection.
     HungUp,
+    /// The client closed its UDP socket: nobody is told.
+    Left,
     /// The client reset the connection.
     Reset,
     /// The server closed the connection.
@@ -110,6 +122,8 @@ pub enum What {
     InputEnded,
     /// The harness asked the server to end.
     AskedToEnd,
+    /// The harness interrupted the server, as Ctrl-C does.
+    Interrupted,
     /// The harness stopped the clock for the server: nothing it does happens until it is thawed.
     Frozen,
     /// The server goes on.
@@ -191,6 +205,8 @@ impl What {
     fn left(&self) -> String {
         match self {
             Self::Connected { from } => to_server(&format!("connect from {from}")),
+            Self::Opened { at } => format!("(speaks from {at})"),
+            Self::Accepted { at } => to_client(&format!("connect to {at}")),
             Self::Refused => "connect ──▶ refused".to_owned(),
             Self::NotLetIn { waited } => format!("connect ──▶ no answer for {waited} ms"),
             Self::Sent { bytes } => to_server(&bytes.to_string()),
@@ -198,6 +214,7 @@ impl What {
             Self::Silence { waited } => format!("(nothing for {waited} ms, as expected)"),
             Self::FinishedSending => to_server("end of sending"),
             Self::HungUp => to_server("hang up"),
+            Self::Left => "(leaves, and nobody is told)".to_owned(),
             Self::Reset => to_server("reset"),
             Self::SawEnd => to_client("end"),
             Self::SawReset => to_client("reset"),
@@ -218,6 +235,7 @@ impl What {
                 format!("{dim}(the same {} times more){dim:#}", thousands(*times))
             }
             Self::Ended { how } => format!("{dim}({how}){dim:#}"),
+            Self::Interrupted => format!("{dim}(interrupted, as by Ctrl-C: SIGINT){dim:#}"),
             Self::Frozen => format!("{dim}(held still by the harness: SIGSTOP){dim:#}"),
             Self::Thawed => format!("{dim}(let go on by the harness: SIGCONT){dim:#}"),
             Self::InputEnded => format!("{dim}(its standard input ends){dim:#}"),

@@ -3,6 +3,8 @@
 //! Linux tells: `/proc/PID/fd` names the sockets that a process holds, by inode (proc(5)), and
 //! sock_diag(7) says of each what it is. Other systems are not asked: nothing is known of them.
 
+use std::net::SocketAddr;
+
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 
@@ -17,9 +19,24 @@ pub(crate) struct Arrived {
     pub accepted: bool,
 }
 
+/// What a kernel has for the one who receives datagrams at an address.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "only Linux tells")
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inbox {
+    /// So many bytes that were not received yet, its own headers included.
+    Unread(u32),
+    /// Nothing but what this one sends: the socket is connected.
+    OnlyFrom(SocketAddr),
+    /// No socket at all.
+    Closed,
+}
+
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
-    use super::Arrived;
+    use super::{Arrived, Inbox};
     use std::io;
     use std::net::SocketAddr;
     use std::time::Duration;
@@ -36,6 +53,10 @@ mod elsewhere {
         None
     }
 
+    pub fn inbox(_server: SocketAddr) -> Option<Inbox> {
+        None
+    }
+
     pub fn asleep(_process: u32) -> Option<bool> {
         None
     }
@@ -49,6 +70,10 @@ mod elsewhere {
     }
 
     pub fn worked(_group: u32) -> Option<Duration> {
+        None
+    }
+
+    pub fn peak_memory(_group: u32) -> Option<u64> {
         None
     }
 
@@ -70,7 +95,7 @@ pub(crate) use elsewhere::*;
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use super::Arrived;
+    use super::{Arrived, Inbox};
     use std::collections::{BTreeSet, HashSet};
     use std::fs;
     use std::io::{self, Read, Write};
@@ -139,9 +164,23 @@ mod linux {
         Some(end(server, client).is_none())
     }
 
-    /// Whether every thread of a process waits for something to happen.
+    /// What waits for whoever receives datagrams at this address.
+    pub fn inbox(server: SocketAddr) -> Option<Inbox> {
+        let family = if server.is_ipv4() { INET } else { INET6 };
+        let at = |state| {
+            let sockets = ask(family, UDP, &Query::State(state))?;
+            Some(sockets.into_iter().find(|socket| socket.local == server))
+        };
+        if let Some(socket) = at(UNCONNECTED)? {
+            return Some(Inbox::Unread(socket.received));
+        }
+        let connected = at(CONNECTED)?;
+        Some(connected.map_or(Inbox::Closed, |socket| Inbox::OnlyFrom(socket.remote)))
+    }
+
+    /// Whether every thread of a process waits for something to happen, or has ended.
     pub fn asleep(process: u32) -> Option<bool> {
-        every_thread_is("S", process)
+        every_thread_is(&["S", "Z"], process)
     }
 
     /// Whether every process of a group waits for something to happen.
@@ -187,15 +226,31 @@ mod linux {
         ))
     }
 
-    /// Whether every thread of a process has been stopped by a signal.
-    pub fn stopped(process: u32) -> Option<bool> {
-        every_thread_is("T", process)
+    /// The most memory, in bytes, that each process of a group has had at a time, added up: what they share is
+    /// counted for each. One that has ended is forgotten.
+    pub fn peak_memory(group: u32) -> Option<u64> {
+        let of = |process: u32| {
+            let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+            // VmHWM, the high-water mark of what is resident (proc_pid_status(5)).
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmHWM:"))?;
+            let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+            Some(kib * 1024)
+        };
+        of(group)?;
+        Some(members(group).filter_map(of).sum())
     }
 
-    fn every_thread_is(state: &str, process: u32) -> Option<bool> {
+    /// Whether every thread of a process has been stopped by a signal.
+    pub fn stopped(process: u32) -> Option<bool> {
+        every_thread_is(&["T"], process)
+    }
+
+    fn every_thread_is(states: &[&str], process: u32) -> Option<bool> {
         let threads = fs::read_dir(format!("/proc/{process}/task")).ok()?;
         let stat = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("stat")).ok();
-        let is = |stat: String| fields(&stat).is_some_and(|fields| fields[0] == state);
+        let is = |stat: String| fields(&stat).is_some_and(|fields| states.contains(&fields[0]));
         Some(threads.flatten().filter_map(stat).all(is))
     }
 
@@ -279,6 +334,8 @@ mod linux {
     /// A TCP socket that listens; a UDP socket that takes datagrams from anybody.
     const LISTEN: u8 = 10;
     const UNCONNECTED: u8 = 7;
+    /// A UDP socket that takes them from one address only.
+    const CONNECTED: u8 = 1;
     /// What is left of a connection when it is over.
     const TIME_WAIT: u8 = 6;
     /// The attribute that is a struct tcp_info, and the bit that asks for it.
@@ -437,6 +494,15 @@ mod tests {
             let listeners = listeners(group).expect("Linux tells");
             assert!(listeners.contains(&address), "{address} in {listeners:?}");
         }
+    }
+
+    #[test]
+    fn memory_that_was_used_once_is_not_forgotten() {
+        let group = group_of(std::process::id()).expect("Linux tells");
+        let size = 64 << 20;
+        drop(std::hint::black_box(vec![1_u8; size]));
+        let peak = peak_memory(group).expect("Linux tells");
+        assert!(peak >= size as u64, "{peak} bytes");
     }
 
     #[test]

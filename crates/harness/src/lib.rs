@@ -47,6 +47,7 @@ mod conversation;
 mod failure;
 mod group;
 mod kernel;
+mod listening;
 mod output;
 mod patience;
 mod peer;
@@ -61,9 +62,13 @@ pub use bytes::{Excerpt, escape_controls};
 pub use client::{Client, splits};
 pub use conversation::{Conversation, Event, What};
 pub use failure::{Failure, cannot_judge, skip};
+pub use listening::Listening;
 pub use peer::Peer;
-pub use program::{Finished, Held, Program};
+pub use program::{Finished, Held, Program, example};
 pub use report::{Judged, Report, Verdict};
-pub use rude::{addresses, rude_clients, sends_everything_back};
+pub use rude::{
+    addresses, flood, rude_clients, send_and_leave, send_noise, send_noise_datagrams,
+    sends_everything_back,
+};
 pub use server::Server;
 pub use suite::{Check, Suite, check_name};

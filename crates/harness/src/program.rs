@@ -19,6 +19,21 @@ const RUN: Duration = Duration::from_secs(10);
 /// No check takes longer than about this, however steadily a server drips.
 pub(crate) const CHECK: Duration = Duration::from_secs(60);
 
+/// The path of an example of the package whose test asks, for [`Suite`](crate::Suite): cargo builds it beside the
+/// tests. `None`, and a word on it, if it has not: it does not for a test program that is asked for alone.
+pub fn example(name: &str) -> Option<String> {
+    let test = std::env::current_exe().ok()?;
+    let built = test.parent()?.parent()?; // the test itself is in `deps`, below that
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let program = built.join("examples").join(file);
+    if !program.is_file() {
+        let remedy = "`cargo build --examples` builds it, and so does a plain `cargo test`";
+        anstream::eprintln!("left out: there is no example {name} yet; {remedy}");
+        return None;
+    }
+    program.to_str().map(str::to_owned)
+}
+
 /// A command line with gaps: `{addr}`, `{host}` and `{port}` for where to listen, and `{args}` for
 /// what else a check asks for.
 #[derive(Clone, Debug)]
@@ -250,6 +265,22 @@ pub struct Finished {
 }
 
 impl Finished {
+    #[track_caller]
+    pub(crate) fn of_client(words: &[String]) -> Self {
+        let program = &words[0];
+        let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+            .any(|folder| folder.join(program).is_file());
+        if !found && !Path::new(program).is_file() {
+            skip(format!("there is no {program} on this machine"));
+        }
+        let process = Process::start(words, Input::Ended, &Recorder::new(false));
+        let Some(ended) = process.wait(Instant::now() + CHECK) else {
+            let got = format!("still running after {} s", CHECK.as_secs());
+            Failure::new(format!("{program} to come to an end"), got).raise();
+        };
+        Self::of(&process, ended)
+    }
+
     fn of(process: &Process, ended: Ended) -> Self {
         let mut lines = process.output.lines();
         let stdout = lines.stream(Stream::Stdout).text();
@@ -302,6 +333,11 @@ impl Finished {
             Failure::new(expected, got).raise();
         }
         self
+    }
+
+    /// Everything printed on standard error.
+    pub fn stderr(&self) -> &str {
+        &self.stderr
     }
 
     /// Everything printed on standard output.

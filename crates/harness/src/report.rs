@@ -140,22 +140,34 @@ impl Judged {
     }
 }
 
+/// What stands before the numbers that differ from run to run, and what they are replaced with.
+const CHANGING: [(&str, &str); 16] = [
+    ("127.0.0.1:", "PORT"),
+    ("127.0.0.2:", "PORT"),
+    ("127,0,0,1,", "PORT"), // two numbers, in the replies of FTP (RFC 959, section 4.1.2)
+    ("127,0,0,2,", "PORT"),
+    ("(|||", "PORT"), // and in those of RFC 2428
+    ("|127.0.0.1|", "PORT"),
+    ("|127.0.0.2|", "PORT"),
+    ("(0,0,0,0,", "PORT"),
+    ("0.0.0.0:", "PORT"),
+    ("[::1]:", "PORT"),
+    ("::1:", "PORT"),
+    ("--seed ", "SEED"),
+    (" after ", "N"),
+    ("checks.rs:", "LINE"),
+    ("'main' (", "ID"),
+    ("'<unnamed>' (", "ID"),
+];
+
 /// Replaces the numbers that differ from run to run.
 fn stable(text: &str) -> String {
     let mut text = text.to_owned();
-    for (before, instead) in [
-        ("127.0.0.1:", "PORT"),
-        ("0.0.0.0:", "PORT"),
-        ("[::1]:", "PORT"),
-        ("::1:", "PORT"),
-        ("--seed ", "SEED"),
-        (" after ", "N"),
-        ("checks.rs:", "LINE"),
-        ("'main' (", "ID"),
-    ] {
+    for (before, instead) in CHANGING {
         let parts: Vec<&str> = text.split(before).collect();
         let rest = parts[1..].iter().map(|part| {
-            let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+            let in_number = |c: char| c.is_ascii_digit() || (c == ',' && before.ends_with(','));
+            let rest = part.trim_start_matches(in_number);
             match &part[..part.len() - rest.len()] {
                 "" => format!("{before}{part}"),
                 "0" if instead == "PORT" => format!("{before}0{rest}"), // which is no port
@@ -164,9 +176,20 @@ fn stable(text: &str) -> String {
         });
         text = parts[0].to_owned() + &rest.collect::<String>();
     }
+    stable_lines(&text)
+}
+
+/// Replaces the times, and where in a port the first difference is.
+fn stable_lines(text: &str) -> String {
     let mut stable = String::new();
     let mut has_port = false;
     for line in text.lines() {
+        // How much a server took before it was blocked is up to the kernel's buffers.
+        let blocked = line
+            .split_once("\"xxx … xxx\" (")
+            .filter(|_| !line.contains("67,108,864"));
+        let blocked = blocked.map(|(before, _)| format!("{before}\"xxx … xxx\" (N bytes) ─▶"));
+        let line = blocked.as_deref().unwrap_or(line);
         let (start, rest) = line.split_once(" ms  ").unwrap_or(("", line));
         if start.trim().parse::<f64>().is_ok() {
             stable += &format!("         T ms  {rest}\n");

@@ -141,6 +141,73 @@ pub fn sends_everything_back() -> Check {
     .teaches("A stream keeps every byte, in order. What is missing here was lost by the program: where did it go?")
 }
 
+/// Sends random bytes over so many connections, one after the other, and leaves each in another way: with an end,
+/// at once, or with a reset. The server may answer what it likes, and must still be there.
+#[track_caller]
+pub fn send_noise(server: &Server, connections: usize) {
+    let mut random = server.random();
+    for index in 0..connections {
+        let noise: Vec<u8> = (0..random.usize(1..1 << 11))
+            .map(|_| random.u8(..))
+            .collect();
+        let client = server.connect_as("noise").send(noise);
+        match index % 3 {
+            0 => client.finish_sending().hang_up(),
+            1 => client.hang_up(),
+            _ => client.reset(),
+        }
+    }
+    server.expect_running();
+}
+
+/// Sends a datagram from a peer that is gone when the answer comes: the server's kernel is told that nobody is there
+/// (ICMP: port unreachable; RFC 1122, section 4.1.3.1). Where the clock can be stopped, it is certainly gone.
+pub fn send_and_leave(server: &Server, bytes: &[u8]) {
+    let meanwhile = || server.peer_as("gone").send(bytes).leave();
+    match server.can_be_frozen() {
+        true => server.frozen(meanwhile),
+        false => meanwhile(),
+    }
+}
+
+/// Sends random bytes from so many peers, one datagram each, of which one in 16 is empty. All leave at once. The
+/// server may answer what it likes, and must still be there.
+#[track_caller]
+pub fn send_noise_datagrams(server: &Server, peers: usize) {
+    let mut random = server.random();
+    let mut all = Vec::new();
+    for index in 0..peers {
+        let length = random.usize(..1 << 11);
+        let noise: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
+        all.extend_from_slice(&noise);
+        let peer = server.unrecorded_peer();
+        // Now and then it is let catch up: what a full kernel throws away harms nobody.
+        match index % 16 {
+            0 => peer.send("").pause().leave(),
+            _ => peer.send(noise).leave(),
+        }
+    }
+    server.unrecorded_peer().pause().leave();
+    server.record_as_sent(&format!("{peers} peers"), &all);
+    server.expect_running();
+}
+
+/// Sends many datagrams as fast as it can, and hears no answer: the server's kernel throws away what it has no room
+/// for, and so does this peer's. The server must still be there.
+#[track_caller]
+pub fn flood(server: &Server, datagrams: usize) {
+    let mut peer = server.unrecorded_peer();
+    let mut all = Vec::new();
+    for index in 0..datagrams {
+        let datagram = format!("datagram {index} of too many");
+        all.extend_from_slice(datagram.as_bytes());
+        peer = peer.send(datagram);
+    }
+    peer.leave();
+    server.record_as_sent("flood", &all);
+    server.expect_running();
+}
+
 #[track_caller]
 fn serves_the_next(server: &Server, reply: Reply) {
     is_served(server.connect_as("next"), reply);

@@ -1,7 +1,7 @@
 //! A server under test: started, ready, spoken to, and gone.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 #[cfg(unix)]
 use rustix::process::Signal;
 
-use crate::bytes::escape_controls;
+use crate::bytes::{Excerpt, escape_controls};
 use crate::client::{Client, Refusal, Target};
-use crate::conversation::{Conversation, What, shorten};
+use crate::conversation::{Conversation, Recorder, What, shorten};
 use crate::failure::{Failure, skip};
 use crate::kernel;
+use crate::listening::Listening;
 use crate::output::{Lines, READY, Stream};
 use crate::peer::Peer;
 use crate::process::{DYING, Input, LAST_WORDS, Process, TICK};
-use crate::program::Program;
+use crate::program::{Finished, Program};
 
 /// A server says within this time that it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(5);
@@ -77,6 +78,7 @@ impl Server {
     fn target(&self) -> Target {
         Target {
             address: self.address(),
+            from: None,
             process: self.process().as_ref().map(|process| process.id),
             give_up: self.program.give_up,
             recorder: self.program.recorder.clone(),
@@ -98,14 +100,75 @@ impl Server {
         }
     }
 
+    /// Opens a TCP connection to another port of the address at which the server is reached: FTP's second
+    /// connection, say. Fails the check if it is refused.
+    #[track_caller]
+    pub fn connect_to(&self, name: &str, port: u16) -> Client {
+        self.connect_elsewhere(name, None, port)
+    }
+
+    /// The same from another address of this machine, such as 127.0.0.2: Linux has all of 127.0.0.0/8. Skips the check
+    /// where there is no such address.
+    #[track_caller]
+    pub fn connect_from(&self, name: &str, from: IpAddr, port: u16) -> Client {
+        if let Err(error) = TcpListener::bind((from, 0)) {
+            skip(format!("this system has no address {from}: {error}"));
+        }
+        self.connect_elsewhere(name, Some(from), port)
+    }
+
+    #[track_caller]
+    fn connect_elsewhere(&self, name: &str, from: Option<IpAddr>, port: u16) -> Client {
+        let address = SocketAddr::new(self.address().ip(), port);
+        let target = Target {
+            address,
+            from,
+            ..self.target()
+        };
+        match Client::connect(name, target, CONNECT_WITHIN) {
+            Ok(client) => client,
+            Err(refusal) => {
+                Failure::new(format!("a connection to {address}"), refusal.name()).raise()
+            }
+        }
+    }
+
+    /// A client at a free port of this machine, under this name, that waits for the server to connect to it.
+    pub fn await_client(&self, name: &str) -> Listening {
+        Listening::new(name, self.target())
+    }
+
+    /// Where the server listens at this moment, in order, as the system knows; `None` where that does not tell.
+    pub fn listeners(&self) -> Option<Vec<SocketAddr>> {
+        let group = self.process().as_ref()?.id;
+        kernel::listeners(group)
+    }
+
     /// A UDP socket that sends to this server, named `peer` in the transcript.
+    #[must_use = "a peer that nothing is expected of proves nothing"]
     pub fn peer(&self) -> Peer {
         self.peer_as("peer")
     }
 
     /// A UDP socket that sends to this server, under a name of its own.
+    #[must_use = "a peer that nothing is expected of proves nothing"]
     pub fn peer_as(&self, name: &str) -> Peer {
-        Peer::new(name, self.address(), &self.program.recorder)
+        Peer::new(name, self.target())
+    }
+
+    /// One of so many that the conversation would be about nobody else.
+    pub(crate) fn unrecorded_peer(&self) -> Peer {
+        let target = Target {
+            recorder: Recorder::new(false),
+            ..self.target()
+        };
+        Peer::new("one of many", target)
+    }
+
+    /// What all of those have sent, in one line of the conversation.
+    pub(crate) fn record_as_sent(&self, name: &str, bytes: &[u8]) {
+        let bytes = Excerpt::of(bytes);
+        self.program.recorder.client(name, What::Sent { bytes });
     }
 
     /// Fails unless a connection is refused: nobody listens any more.
@@ -138,14 +201,31 @@ impl Server {
     /// Waits up to 2 s for the line `expected` on standard output. Lines before it are passed over.
     #[track_caller]
     pub fn expect_line(&self, expected: &str) {
+        let line = format!("\"{}\" on stdout", escape_controls(expected));
+        self.expect_words(Stream::Stdout, &line, |line| line == expected);
+    }
+
+    /// Waits up to 2 s for a line on standard error that begins with `beginning`. Lines before it are passed over.
+    #[track_caller]
+    pub fn expect_complaint(&self, beginning: &str) {
+        let line = format!(
+            "a line on stderr that begins with \"{}\"",
+            escape_controls(beginning)
+        );
+        self.expect_words(Stream::Stderr, &line, |line| line.starts_with(beginning));
+    }
+
+    /// Waits for a line that is the right one; `expected` says which.
+    #[track_caller]
+    fn expect_words(&self, stream: Stream, expected: &str, is_right: impl Fn(&str) -> bool) {
         let process = self.process();
         let Some(process) = process.as_ref() else {
             skip("only a server that the harness has started can be heard");
         };
         let mut passed = VecDeque::new();
         let found = process.wait_patiently(|lines| {
-            next_lines(lines).find_map(|line| {
-                let found = line == expected;
+            next_lines(lines, stream).find_map(|line| {
+                let found = is_right(&line);
                 passed.push_back(line);
                 passed.drain(..passed.len().saturating_sub(PASSED));
                 found.then_some(())
@@ -161,8 +241,7 @@ impl Server {
             } else {
                 got.join("\n")
             };
-            let expected = format!("\"{}\" on stdout within 2 s", escape_controls(expected));
-            Failure::new(expected, got).raise();
+            Failure::new(format!("{expected} within 2 s"), got).raise();
         }
     }
 
@@ -226,6 +305,43 @@ impl Server {
                 Failure::new(expected, "still running after 2 s").raise();
             }
         }
+    }
+
+    /// Interrupts the program as Ctrl-C in a terminal does (SIGINT), and goes on at once. Skips the check on Windows.
+    pub fn interrupt(&self) {
+        #[cfg(not(unix))]
+        skip("this system has no SIGINT");
+        #[cfg(unix)]
+        match self.process().as_ref() {
+            Some(process) => process.signal(Signal::INT, What::Interrupted),
+            None => skip("only a server that the harness has started can be interrupted"),
+        }
+    }
+
+    /// Fails unless the program ends within 2 s, and with this exit status.
+    #[track_caller]
+    pub fn expect_exit(&self, status: i32) {
+        let Some(process) = self.process().take() else {
+            return;
+        };
+        let ended = process.wait_patiently(|_| process.ended());
+        let Some(ended) = ended.and_then(|_| process.wait(Instant::now())) else {
+            Failure::new(format!("exit status {status}"), "still running after 2 s").raise();
+        };
+        if ended.status.code() != Some(status) {
+            Failure::new(format!("exit status {status}"), ended.how())
+                .entries(process.last_words().map(|words| ("stderr", words)))
+                .raise();
+        }
+    }
+
+    /// Runs a client that others have written, such as `curl`, within 60 s; it inherits nothing but the
+    /// environment. Skips the check where there is no such program.
+    #[track_caller]
+    pub fn run_client(&self, program: &str, arguments: &[&str]) -> Finished {
+        let words = [&[program], arguments].concat();
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        Finished::of_client(&words)
     }
 
     /// Whether the clock can be stopped for this server.
@@ -302,6 +418,17 @@ impl Server {
             .unwrap_or_default()
     }
 
+    /// Fails unless the server has no more than `count` descriptors open, within 2 s after the time `waited` for it.
+    #[track_caller]
+    pub fn expect_descriptors_after(&self, waited: Duration, count: usize) {
+        if let Some(process) = self.process().as_ref() {
+            let few = |open: usize| (open <= count).then_some(());
+            let look = |_: &mut Lines| kernel::descriptors(process.id).map_or(Some(()), few);
+            let _ = process.output.wait(Instant::now() + waited, TICK, look); // what follows tells
+        }
+        self.expect_descriptors(count);
+    }
+
     /// Fails unless the server has no more than `count` descriptors open, within 2 s.
     #[track_caller]
     pub fn expect_descriptors(&self, count: usize) {
@@ -312,6 +439,18 @@ impl Server {
             let got = format!("{more} more that are still open");
             Failure::new("no more open descriptors than before these clients", got).raise();
         }
+    }
+
+    /// How long the server and all that it has started have had a processor so far, for themselves and in the kernel.
+    /// `None` where the system does not tell.
+    pub fn processor_time(&self) -> Option<Duration> {
+        kernel::worked(self.process().as_ref()?.id)
+    }
+
+    /// The most memory, in bytes, that was resident at a time, for each of the server's processes that still run, added
+    /// up. `None` where the system does not tell.
+    pub fn peak_memory(&self) -> Option<u64> {
+        kernel::peak_memory(self.process().as_ref()?.id)
     }
 
     /// Asks until there is an answer, for 2 s at most. `None` is no answer yet; the inner one of `answer`
@@ -422,8 +561,8 @@ fn list(addresses: &[SocketAddr]) -> String {
     addresses.join(", ")
 }
 
-fn next_lines(lines: &mut Lines) -> impl Iterator<Item = String> + '_ {
-    std::iter::from_fn(|| lines.stream(Stream::Stdout).next_line())
+fn next_lines(lines: &mut Lines, stream: Stream) -> impl Iterator<Item = String> + '_ {
+    std::iter::from_fn(move || lines.stream(stream).next_line())
 }
 
 /// What is wrong with where a server listens: by what it says, and on Linux by what the kernel says.
@@ -515,7 +654,7 @@ impl Signs {
         told: SocketAddr,
     ) -> Option<Result<SocketAddr, NotReady>> {
         let said = |line: String| line.strip_prefix(READY).map(str::to_owned);
-        while let Some(said) = next_lines(lines).find_map(said) {
+        while let Some(said) = next_lines(lines, Stream::Stdout).find_map(said) {
             match said.parse::<SocketAddr>() {
                 Ok(address) => {
                     return Some(Ok((address.ip().to_canonical(), address.port()).into()));

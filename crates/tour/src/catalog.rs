@@ -80,6 +80,9 @@ pub fn book() -> PathBuf {
     target().join("book")
 }
 
+/// The last of the steps that follow the five of the classic article.
+pub const LAST_OF_THE_FIVE: u32 = 5;
+
 /// Every step, in order.
 pub fn steps() -> Result<Vec<Lesson>> {
     numbered("crates")
@@ -164,6 +167,16 @@ fn find(kind: &str, lessons: Vec<Lesson>, wanted: &str) -> Result<Lesson> {
 }
 
 impl Lesson {
+    /// How cargo is told which package it is: by its name, and by its version as well if what we build upon
+    /// has another of that name, as with `http`.
+    pub fn package(&self) -> String {
+        let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap_or_default(); // without it: by name
+        match lock.matches(&format!("name = {:?}\n", self.name)).count() {
+            0 | 1 => self.name.clone(),
+            _ => format!("{}@{}", self.name, env!("CARGO_PKG_VERSION")), // all of ours have the same
+        }
+    }
+
     /// A file of it, as a path from the top of the repository.
     pub fn path(&self, file: &str) -> String {
         let folder = self.folder.strip_prefix(root()).unwrap_or(&self.folder);

@@ -9,7 +9,7 @@ use harness::{Judged, Report, Verdict};
 
 use crate::Outcome;
 use crate::build::{self, Built};
-use crate::catalog::{self, Lesson};
+use crate::catalog::{self, LAST_OF_THE_FIVE, Lesson};
 use crate::link;
 
 /// The name of the test program that holds a step's conversations.
@@ -22,14 +22,20 @@ Each conversation from top to bottom: clients on the left, what the program
 prints on the right. Time counts from the ready line. A printed line stands
 where it was read, which may be a moment late.";
 
-/// Shows the conversations of `wanted`, or of all steps.
+/// Shows the conversations of `wanted`, or of the first five steps: what those after them use takes a while to
+/// build.
 pub fn run(wanted: Option<&str>) -> Outcome {
     let steps = match wanted {
         Some(wanted) => vec![catalog::step(wanted)?],
-        None => catalog::steps()?,
+        None => {
+            let mut steps = catalog::steps()?;
+            steps.retain(|step| step.number <= LAST_OF_THE_FIVE);
+            steps
+        }
     };
     let mut arguments = vec!["test", "--no-run", "--test", SUITE];
-    arguments.extend(steps.iter().flat_map(|step| ["--package", &step.name]));
+    let packages: Vec<String> = steps.iter().map(Lesson::package).collect();
+    arguments.extend(packages.iter().flat_map(|package| ["--package", package]));
     let built = build::cargo(&arguments)?;
     let dimmed = Style::new().dimmed();
     anstream::println!("{dimmed}{LEGEND}{dimmed:#}\n");
@@ -37,7 +43,7 @@ pub fn run(wanted: Option<&str>) -> Outcome {
     for step in &steps {
         failed += show(step, &talk(step, &built)?);
     }
-    anstream::println!("{}", what_next(wanted.and(steps.last()), failed)?);
+    anstream::println!("{}", what_next(&steps, failed)?);
     Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
@@ -72,7 +78,7 @@ fn talk(step: &Lesson, built: &[Built]) -> Result<Report> {
 
 fn no_report(step: &Lesson, output: &Output) -> String {
     let words = String::from_utf8_lossy(&output.stderr);
-    let run = format!("cargo test --package {} --test {SUITE}", step.name);
+    let run = format!("cargo test --package {} --test {SUITE}", step.package());
     format!(
         "the suite of {} ended without a report ({})\n{words}hint: see what `{run}` says",
         step.name, output.status
@@ -94,7 +100,7 @@ fn show(step: &Lesson, report: &Report) -> usize {
     let dimmed = Style::new().dimmed();
     let more = format!(
         "cargo test --package {} --test {SUITE} -- --show",
-        step.name
+        step.package()
     );
     anstream::println!("{dimmed}every check of this step: {more}{dimmed:#}");
     let page = report.checks.iter().find_map(|check| check.page.as_deref());
@@ -104,8 +110,8 @@ fn show(step: &Lesson, report: &Report) -> usize {
     report.checks.iter().filter(wrong).count()
 }
 
-/// What to do now; `only` is the step that was shown, if it was not all of them.
-fn what_next(only: Option<&Lesson>, failed: usize) -> Result<String> {
+/// What to do now that these steps were shown: one, or the first five.
+fn what_next(shown: &[Lesson], failed: usize) -> Result<String> {
     if failed > 0 {
         let (bold, checks) = (
             Style::new().bold(),
@@ -116,27 +122,23 @@ fn what_next(only: Option<&Lesson>, failed: usize) -> Result<String> {
         ));
     }
     let steps = catalog::steps()?;
-    let shown = only.or(steps.last()).context("there are no steps")?;
-    let index = steps
-        .iter()
-        .position(|step| step.number == shown.number)
-        .unwrap_or(0);
-    let run = format!("just step {}", shown.name);
-    let before = index.checked_sub(1).map(|before| &steps[before]);
-    let diff = before.map(|before| format!("just diff {} {}", before.name, shown.name));
-    if only.is_some() {
-        let after = steps
-            .get(index + 1)
-            .map(|after| format!("just tour {}", after.name));
+    let last = shown.last().context("there are no steps")?;
+    let named = |number: u32| steps.iter().find(|step| step.number == number);
+    let run = format!("just step {}", last.name);
+    let before = named(last.number - 1);
+    let diff = before.map(|before| format!("just diff {} {}", before.name, last.name));
+    let after = named(last.number + 1).map(|after| format!("just tour {}", after.name));
+    if let [_] = shown {
         let next: Vec<String> = diff.into_iter().chain([run]).chain(after).collect();
         return Ok(format!("Next: {}", next.join(" · ")));
     }
-    let diff = diff.unwrap_or_default();
+    let (diff, after) = (diff.unwrap_or_default(), after.unwrap_or_default());
     Ok(format!(
-        "That was every step, spoken to over real sockets. Next:\n\n  \
+        "That was the way from a socket to an answer, over real sockets. Next:\n\n  \
          {:<28}prove it, with every check there is\n  \
          {run:<28}run one yourself, and talk to it: nc 127.0.0.1 9000\n  \
          {diff:<28}see what a step adds to the one before\n  \
+         {after:<28}go on: many clients, and the protocols\n  \
          {:<28}read the book: a page for each step\n\n\
          README.md says how to get just.",
         "cargo test", "just read",

@@ -64,6 +64,8 @@ impl Act {
         };
         match what {
             What::Connected { .. } => act(ToServer, "connect", "connects"),
+            What::Opened { .. } => act(Nowhere, "(opens a socket)", "opens a socket"),
+            What::Accepted { .. } => act(ToClient, "connect", "is connected to"),
             What::Refused => act(Lost, "connect: refused", "is refused"),
             What::NotLetIn { waited } => {
                 let label = format!("connect: no answer for {waited} ms");
@@ -79,6 +81,7 @@ impl Act {
             }
             What::FinishedSending => act(ToServer, "end of sending", "has finished sending"),
             What::HungUp => act(ToServer, "hang up", "hangs up"),
+            What::Left => act(Nowhere, "(closes its socket)", "closes its socket"),
             What::Reset => act(ToServer, "reset", "resets the connection"),
             What::SawEnd => act(ToClient, "end", "sees the end"),
             What::SawReset => act(ToClient, "reset", "sees a reset"),
@@ -188,7 +191,15 @@ fn rows(entry: &Entry, clients: &[&str]) -> Vec<Row> {
 fn deed_of(call: &Call) -> Vec<Row> {
     match call.prints() {
         true => Vec::new(),
-        false => deed("does", &call.brief()),
+        false => deed("does", &by_thread(call)),
+    }
+}
+
+/// What a thread does that is not the thread of `main`, with its number.
+fn by_thread(call: &Call) -> String {
+    match call.thread {
+        0 => call.brief(),
+        thread => format!("thread {thread}: {}", call.brief()),
     }
 }
 
@@ -268,7 +279,7 @@ fn arrow(client: usize, server: usize, y: usize, act: &Act) -> String {
 fn words(recording: &Recording) -> String {
     let sentence = |entry: &Entry| match entry {
         Entry::Call(call) if call.prints() => None,
-        Entry::Call(call) => Some(format!("Server: {}.", call.brief())),
+        Entry::Call(call) => Some(format!("Server: {}.", by_thread(call))),
         Entry::Said { client: None, what } => match what {
             What::Ready { line } | What::Printed { line } | What::Complained { line } => {
                 Some(format!("Server prints: {line}."))

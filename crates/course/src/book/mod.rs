@@ -7,6 +7,7 @@
 mod draw;
 mod glossary;
 mod mdbook;
+mod merge;
 mod pages;
 mod record;
 mod recording;

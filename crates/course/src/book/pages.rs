@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use tour::catalog::{self, Lesson};
 
-use crate::stage::files_below;
+use crate::stage::{Files, files_below};
 
 /// A page of the book.
 pub struct Page {
@@ -245,31 +245,49 @@ impl Experiment {
         Ok(format!("{program}{address} {arguments} {{args}}").replace("  ", " "))
     }
 
-    /// The source with the change in it.
-    pub fn apply(&self, source: &str) -> Result<String> {
-        if self.old.is_empty() {
-            return Ok(source.to_owned());
+    /// The sources of the step, with the change in the one where it belongs.
+    pub fn apply(&self, step: &Lesson) -> Result<Files> {
+        let source = step.folder.join("src");
+        let mut files: Files = Vec::new();
+        let mut changed = 0;
+        for path in files_below(&source)? {
+            let text = fs::read_to_string(&path);
+            let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+            let places = self.places(&text);
+            changed += places.len();
+            let text = match places.first() {
+                Some(place) => self.changed(&text, *place),
+                None => text,
+            };
+            let name = path.strip_prefix(&source)?.to_owned();
+            files.push((name, text.into_bytes()));
         }
-        let lines: Vec<&str> = source.lines().collect();
-        let is_here = |window: &[&str]| window.iter().zip(&self.old).all(|(a, b)| a.trim() == b);
-        let mut places = (0..lines.len())
-            .filter(|index| lines[*index..].get(..self.old.len()).is_some_and(is_here));
-        let (place, another) = (places.next(), places.next());
-        let (Some(place), None) = (place, another) else {
-            bail!(
-                "experiment {}: {:?} must be in the source once",
-                self.name,
-                self.old
-            );
-        };
+        ensure!(
+            changed == usize::from(!self.old.is_empty()),
+            "experiment {}: {:?} must be in the source once",
+            self.name,
+            self.old
+        );
+        Ok(files)
+    }
+
+    /// The lines where the old ones begin.
+    fn places(&self, text: &str) -> Vec<usize> {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let windows = lines.windows(self.old.len().max(1)).enumerate();
+        let places = windows.filter(|(_, window)| *window == self.old);
+        places.map(|(place, _)| place).collect()
+    }
+
+    fn changed(&self, text: &str, place: usize) -> String {
+        let lines: Vec<&str> = text.lines().collect();
         let indent = lines[place].len() - lines[place].trim_start().len();
         let new = self.new.iter().map(|line| format!("{:indent$}{line}", ""));
-        let before = lines[..place].iter().map(|line| (*line).to_owned());
-        let after = lines[place + self.old.len()..]
-            .iter()
-            .map(|line| (*line).to_owned());
+        let owned = |line: &&str| (*line).to_owned();
+        let before = lines[..place].iter().map(owned);
+        let after = lines[place + self.old.len()..].iter().map(owned);
         let text: Vec<String> = before.chain(new).chain(after).collect();
-        Ok(text.join("\n") + "\n")
+        text.join("\n") + "\n"
     }
 }
 
@@ -282,7 +300,7 @@ impl Directive {
             }
             Self::Experiment(experiment) => {
                 let step = catalog::step(&experiment.step)?;
-                experiment.apply(&step.text()?).map(drop)
+                experiment.apply(&step).map(drop)
             }
             _ => Ok(()),
         }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::{Judged, Verdict};
+use harness::{Judged, Verdict, What};
 use tour::build;
 use tour::catalog::{self, Lesson};
 
 use super::pages::{Directive, Experiment};
-use super::recording::Recording;
-use super::trace::{self, Call};
+use super::recording::{Recording, dated};
+use super::trace::{self, Trace};
 use crate::foreground;
 use crate::stage::{self, Source};
 use crate::suite::{self, CHECKS, CONVERSATION, Suite};
@@ -131,13 +131,14 @@ impl<'a> Recorder<'a> {
     fn conversation(&self, step: &str, check: &str) -> Result<String> {
         let (lesson, program) = self.suite(step)?;
         let suite = Suite::new(program, &lesson.folder);
-        let (judged, calls) = traced(suite, check).context("under strace")?;
+        let (judged, trace) = traced(suite, check).context("under strace")?;
+        let trace = trace.with_context(|| format!("{step} {check}"))?;
         ensure!(
             judged.verdict == Verdict::Passed,
             "{step} {check}: it does not pass\n{}",
             judged.render_stably()
         );
-        Recording::of(&judged, calls).write()
+        Recording::of(&judged, trace).write()
     }
 
     fn classic(&self, python: &str, lesson: &str, check: &str) -> Result<String> {
@@ -148,7 +149,7 @@ impl<'a> Recorder<'a> {
         let suite = suite
             .environment("PYTHONNODEBUGRANGES", "1")
             .environment("PYTHON_COLORS", "0");
-        Ok(text(&judge(suite, check)?).replace(python, "python3"))
+        Ok(text(&judge(suite, check)?, Trace::default()).replace(python, "python3"))
     }
 
     fn experiment(&self, experiment: &Experiment) -> Result<String> {
@@ -159,8 +160,14 @@ impl<'a> Recorder<'a> {
             .context("it was not built")?;
         let program = program.to_str().context("a path that is no text")?;
         let server = experiment.server(shlex::try_quote(program)?.as_ref(), lesson)?;
-        let suite = Suite::new(suite, &lesson.folder).with(["--server", &server]);
-        Ok(text(&judge(suite, &experiment.check)?))
+        let suite = || Suite::new(suite, &lesson.folder).with(["--server", &server]);
+        let judged = judge(suite(), &experiment.check)?;
+        if judged.verdict == Verdict::Passed && self.means.strace {
+            // What several threads print is in order only if it is known which of them has printed it.
+            let (judged, trace) = traced(suite(), &experiment.check)?;
+            return Ok(text(&judged, trace.unwrap_or_default()));
+        }
+        Ok(text(&judged, Trace::default()))
     }
 
     fn error(&self, name: &str) -> Result<String> {
@@ -177,13 +184,13 @@ impl<'a> Recorder<'a> {
 }
 
 /// What a reader sees of a check: all of it if it passed, else why it did not.
-fn text(judged: &Judged) -> String {
+fn text(judged: &Judged, trace: Trace) -> String {
     if judged.verdict == Verdict::Passed {
-        let recording = Recording::of(judged, Vec::new());
+        let recording = Recording::of(judged, trace);
         return format!("✓ {}\n\n{}", judged.title, recording.text());
     }
     let top = format!("{}/", catalog::root().display());
-    let failure = judged.render_stably().replace(&top, "");
+    let failure = dated(&judged.render_stably().replace(&top, ""));
     let mut text = String::new();
     for line in failure.lines() {
         // Which command plays it again is told beside it, and the reader is in the book.
@@ -203,7 +210,9 @@ fn text(judged: &Judged) -> String {
 /// Runs one check, and lets the server come to rest: its last words count.
 fn judge(suite: Suite, check: &str) -> Result<Judged> {
     let arguments = ["--exact", check, "--seed", SEED, "--settle"];
-    let mut report = suite.with(arguments).judge()?;
+    // A recording is not to depend on whether whoever makes it wants to see the way to a panic.
+    let suite = suite.with(arguments).environment("RUST_BACKTRACE", "0");
+    let mut report = suite.judge()?;
     ensure!(report.checks.len() == 1, "there is no check {check}");
     let judged = report.checks.remove(0);
     if judged.verdict == Verdict::NotJudged {
@@ -212,14 +221,14 @@ fn judge(suite: Suite, check: &str) -> Result<Judged> {
     Ok(judged)
 }
 
-/// The same, with the system calls of the server.
-fn traced(suite: Suite, check: &str) -> Result<(Judged, Vec<Call>)> {
+/// The same, with the system calls of the server, if there was one that can be told from others.
+fn traced(suite: Suite, check: &str) -> Result<(Judged, Result<Trace>)> {
     let folder = tempfile::tempdir_in(catalog::target()).context("no folder for the calls")?;
     let file = folder.path().join("calls");
-    // A file for each process (-ff), whole lines in it, and long strings.
+    // Of all processes and threads (-f), with long strings.
     let strace = [
         "strace",
-        "-ff",
+        "-f",
         "-qq",
         "--seccomp-bpf",
         "-s",
@@ -232,31 +241,21 @@ fn traced(suite: Suite, check: &str) -> Result<(Judged, Vec<Call>)> {
     ];
     let words = strace.iter().map(AsRef::as_ref).chain([file.as_os_str()]);
     let judged = judge(suite.through(words), check)?;
-    let entries = fs::read_dir(folder.path()).context("strace has written nothing")?;
-    let mut traced = Vec::new();
-    for entry in entries {
-        let text = fs::read_to_string(entry?.path()).context("cannot read what strace wrote")?;
-        if is_about(&text, &judged) {
-            traced.push(trace::read(&text));
-        }
-    }
-    let count = traced.len();
-    let calls = traced.pop().filter(|_| count == 1);
-    let calls = calls.with_context(|| format!("{check}: strace has seen {count} such servers"))?;
-    Ok((judged, calls))
+    // What the harness reads may be no text.
+    let bytes = fs::read(&file).context("strace has written nothing")?;
+    let printed = first_line(&judged).context("nothing was printed");
+    let trace = printed.and_then(|line| trace::read(&String::from_utf8_lossy(&bytes), line));
+    Ok((judged, trace))
 }
 
-/// Whether these are the calls of the program that printed what was judged.
-fn is_about(text: &str, judged: &Judged) -> bool {
-    let printed = judged
-        .conversation
-        .events
-        .iter()
-        .find_map(|event| match &event.what {
-            harness::What::Ready { line } | harness::What::Printed { line } => Some(line),
-            _ => None,
-        });
-    printed.is_some_and(|line| text.contains(&format!("write(1, \"{line}\\n\"")))
+/// What a program prints tells it from others.
+fn first_line(judged: &Judged) -> Option<&str> {
+    let events = judged.conversation.events.iter();
+    let mut lines = events.filter_map(|event| match &event.what {
+        What::Ready { line } | What::Printed { line } => Some(line.as_str()),
+        _ => None,
+    });
+    lines.next()
 }
 
 fn program_of(package: &str) -> Result<PathBuf> {
@@ -271,11 +270,11 @@ fn program_of(package: &str) -> Result<PathBuf> {
 fn build_experiments(experiments: &[&Experiment]) -> Result<BTreeMap<(String, String), PathBuf>> {
     let source = |experiment: &&Experiment| -> Result<Source> {
         let step = catalog::step(&experiment.step)?;
-        let text = experiment.apply(&step.text()?)?;
+        let files = experiment.apply(&step)?;
         Ok(Source {
             exercise: step,
             label: experiment.name.clone(),
-            files: vec![("main.rs".into(), text.into_bytes())],
+            files,
         })
     };
     let sources: Vec<Source> = experiments.iter().map(source).collect::<Result<_>>()?;

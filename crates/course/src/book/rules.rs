@@ -263,7 +263,7 @@ fn is_included_or_run(page: &Page, language: &str, block: &str) -> bool {
     }
     let is_command = |line: &str| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
         ["just", recipe, ..] => is_recipe(recipe),
-        ["cargo" | "nc" | "strace", ..] => true,
+        ["cargo" | "curl" | "lftp" | "nc" | "strace", ..] => true,
         _ => false,
     };
     language == "sh" && block.lines().all(is_command)

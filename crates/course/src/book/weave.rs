@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, stdin};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -15,7 +15,10 @@ use super::glossary::{self, Term};
 use super::pages::{self, Directive, Experiment, Part};
 use super::record::CLASSIC;
 use super::recording::Recording;
+use super::trace::Call;
 use super::{draw, recorded};
+use crate::diff::new_modules;
+use crate::stage::files_below;
 
 /// Reads `[context, book]` and writes the book with its pages woven (mdBook's guide, "Preprocessors").
 /// Asked `supports RENDERER`, it says that it does.
@@ -124,11 +127,7 @@ fn answer(directive: &Directive) -> Result<String> {
         }
         Directive::Diff { from, to } => diff(from, to),
         Directive::Conversation { step, check } => Ok(conversation(step, check, &recording()?)),
-        Directive::Calls { .. } => {
-            let recording = recording()?;
-            let lines: Vec<String> = recording.calls().map(|call| call.text()).collect();
-            Ok(block("c", &lines.join("\n")))
-        }
+        Directive::Calls { .. } => Ok(block("c", &calls(&recording()?))),
         Directive::Classic { lesson, check } => {
             Ok(block("sh", &classic(lesson, check)) + &block("text", &kept()?))
         }
@@ -145,14 +144,15 @@ fn answer(directive: &Directive) -> Result<String> {
 fn classic(lesson: &str, check: &str) -> String {
     let server = format!("--server \"python3 '$PWD/{CLASSIC}' {{port}}\"");
     match catalog::step(lesson) {
-        Ok(_) => format!("{} {server}", test(lesson, check)),
+        Ok(step) => format!("{} {server}", test(&step, check)),
         Err(_) => format!("just replay {lesson} {check} {server}"),
     }
 }
 
 /// The command that runs a check of a step, and shows the conversation.
-fn test(step: &str, check: &str) -> String {
-    format!("cargo test -p {step} --test conversation -- --exact {check} --show")
+fn test(step: &catalog::Lesson, check: &str) -> String {
+    let package = step.package();
+    format!("cargo test -p {package} --test conversation -- --exact {check} --show")
 }
 
 /// A fenced block. The fence is longer than any in the text.
@@ -161,28 +161,58 @@ fn block(language: &str, text: &str) -> String {
     format!("{fence}{language}\n{}\n{fence}\n\n", text.trim_end())
 }
 
-/// The items, each with where it stands.
+/// The items, each with where it stands: in `main.rs`, or in a module beside it. `STEP/NAME` is an example of a step.
 fn code(program: &str, items: &[String]) -> Result<String> {
-    let path = match catalog::step(program) {
-        Ok(step) => step.source(),
-        Err(_) => format!("crates/{program}/src/main.rs"),
+    let (program, example) = match program.split_once('/') {
+        Some((step, name)) => (step, Some(format!("examples/{name}.rs"))),
+        None => (program, None),
     };
-    let source = fs::read_to_string(catalog::root().join(&path));
-    let source = source.with_context(|| format!("cannot read {path}"))?;
+    let folder = match catalog::step(program) {
+        Ok(step) => step.folder,
+        Err(_) => catalog::root().join("crates").join(program),
+    };
+    let files = match example {
+        Some(file) => vec![folder.join(file)],
+        None => files_below(&folder.join("src"))?,
+    };
+    let sources = sources(files)?;
     let mut text = String::new();
     for item in items {
-        let (line, code) =
-            find(&source, item).with_context(|| format!("{path} has no {item:?}"))?;
+        let mut found = sources
+            .iter()
+            .filter_map(|(path, source)| Some((path, find(source, item)?)));
+        let (path, (line, code)) = found
+            .next()
+            .with_context(|| format!("{program} has no {item:?}"))?;
         text += &format!("<p class=\"place\"><code>{path}:{line}</code></p>\n\n");
         text += &block("rust,ignore", &code);
     }
     Ok(text)
 }
 
-/// An item of a source by its name, with its comments and attributes, and the line where it begins. Where it
-/// ends can be told from how rustfmt writes it.
+/// The sources of a program, by their paths from the top of the repository; `main.rs` comes first.
+fn sources(mut files: Vec<PathBuf>) -> Result<Vec<(String, String)>> {
+    files.sort_by_key(|file| !file.ends_with("src/main.rs"));
+    let source = |file: PathBuf| {
+        let path = file.strip_prefix(catalog::root()).unwrap_or(&file);
+        let path = path.display().to_string().replace('\\', "/");
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {path}"))?;
+        Ok((path, text))
+    };
+    files.into_iter().map(source).collect()
+}
+
+/// An item of a source by its name, or a method if there is no such item, with its comments and attributes, and the
+/// line where it begins. Where it ends can be told from how rustfmt writes it.
 fn find(source: &str, name: &str) -> Option<(usize, String)> {
     let lines: Vec<&str> = source.lines().collect();
+    let inside = lines
+        .iter()
+        .map(|line| line.strip_prefix("    ").unwrap_or(line));
+    find_among(&lines, name).or_else(|| find_among(&inside.collect::<Vec<_>>(), name))
+}
+
+fn find_among(lines: &[&str], name: &str) -> Option<(usize, String)> {
     let head = lines.iter().position(|line| names(line, name))?;
     let opens = |line: &&str| line.starts_with("///") || line.starts_with("#[");
     let start = head
@@ -226,7 +256,11 @@ fn diff(from: &str, to: &str) -> Result<String> {
         .context_radius(1)
         .header(&from.source(), &to.source())
         .to_string();
-    Ok(block("diff", &text))
+    let mut modules = String::new();
+    for module in new_modules(&from, &to)? {
+        modules += &format!("<p class=\"place\">new beside it: <code>{module}</code></p>\n\n");
+    }
+    Ok(block("diff", &text) + &modules)
 }
 
 /// The drawing, and the text below it.
@@ -240,6 +274,18 @@ fn conversation(step: &str, check: &str, recording: &Recording) -> String {
         draw::escaped(notice),
         block("text", &recording.text()),
     )
+}
+
+/// The system calls, a line each, and who made them if there is more than one thread.
+fn calls(recording: &Recording) -> String {
+    let has_threads = recording.calls().any(|call| call.thread > 0);
+    let line = |call: &Call| match (has_threads, call.thread) {
+        (false, _) => call.text(),
+        (true, 0) => format!("[main]     {}", call.text()),
+        (true, thread) => format!("{:<10} {}", format!("[thread {thread}]"), call.text()),
+    };
+    let lines: Vec<String> = recording.calls().map(line).collect();
+    lines.join("\n")
 }
 
 /// The change, how to make it, and what comes of it.
@@ -258,14 +304,12 @@ fn shown(experiment: &Experiment, outcome: &str) -> Result<String> {
         let plus = new.iter().map(|line| format!("+ {line}\n"));
         text += &block("diff", &minus.chain(plus).collect::<String>());
     }
-    let test = test(step, check);
+    let lesson = catalog::step(step)?;
+    let test = test(&lesson, check);
     text += &match arguments.is_empty() {
         true => block("sh", &test),
         false => {
-            let server = experiment.server(
-                &format!("'$PWD/target/debug/{step}'"),
-                &catalog::step(step)?,
-            )?;
+            let server = experiment.server(&format!("'$PWD/target/debug/{step}'"), &lesson)?;
             block("sh", &format!("{test} --server \"{server}\""))
         }
     };
@@ -301,7 +345,8 @@ mod tests {
         let source = "/// A limit.\nconst LIMIT: usize =\n    5;\n\n\
                       pub(crate) fn long(\n    first: usize,\n) -> usize {\n    first\n}\n\n\
                       #[derive(Debug)]\nstruct Unit;\n\n\
-                      fn short() {}\n";
+                      fn short() {}\n\n\
+                      impl Unit {\n    /// Does it.\n    fn method(&self) {\n        short();\n    }\n}\n";
         let (_, item) = find(source, name).expect("it is there");
         assert_eq!(item, expected);
     }
@@ -315,5 +360,9 @@ mod tests {
         );
         finds("Unit", "#[derive(Debug)]\nstruct Unit;");
         finds("short", "fn short() {}");
+        finds(
+            "method",
+            "/// Does it.\nfn method(&self) {\n    short();\n}",
+        );
     }
 }

@@ -14,7 +14,7 @@ use harness::{Check, Program, Report, Server, Verdict, splits};
 use libtest_mimic::{Failed, Trial};
 
 use super::servers::CALL;
-use super::{hello, judge, normalised, suite};
+use super::{hello, judge, normalised, second_port, suite};
 
 pub fn trials() -> Vec<Trial> {
     let talks = CONVERSATIONS
@@ -52,7 +52,7 @@ pub fn trials() -> Vec<Trial> {
 /// What is tested, the server that it is tested on, and the check that passes.
 type Talk = (&'static str, &'static str, fn(&Server));
 
-const CONVERSATIONS: [Talk; 8] = [
+const CONVERSATIONS: [Talk; 10] = [
     (
         "a_frozen_server_finds_it_all_at_once",
         "answers_each_read",
@@ -87,13 +87,28 @@ const CONVERSATIONS: [Talk; 8] = [
         server.stop();
         server.expect_refusal();
     }),
+    (
+        "another_port_is_reached_from_any_address",
+        "has_a_second_port",
+        another_port,
+    ),
+    (
+        "a_client_that_waits_is_connected_to",
+        "calls_its_client",
+        |server| {
+            let (data, nobody) = (server.await_client("data"), server.await_client("nobody"));
+            let port = format!("{}\n", data.address().port());
+            let control = server.connect_as("control").send(port);
+            data.accept().expect("hello").expect_end();
+            control.expect_line("226 done").hang_up();
+            nobody.expect_nobody();
+        },
+    ),
     ("a_udp_peer_hears_its_datagrams", "udp_echo", |server| {
         let peer = server.peer().send("one").send("").expect("one").expect("");
-        drop(
-            peer.send([0xff; 9000])
-                .expect([0xff; 9000])
-                .expect_silence(),
-        );
+        peer.send([0xff; 9000])
+            .expect([0xff; 9000])
+            .expect_silence();
     }),
 ];
 
@@ -109,6 +124,25 @@ fn every_way_to_send(server: &Server) {
         .expect_line("two");
     client = client.send_while_reading(&[b'x'; 1 << 20], &[b'x'; 1 << 20]);
     client.expect_silence().finish_sending().expect_end();
+}
+
+fn another_port(server: &Server) {
+    let (control, port) = second_port(server);
+    server
+        .connect_to("data", port)
+        .expect("127.0.0.1")
+        .expect_end();
+    let (control, line) = control.expect_line_that_begins("226 ");
+    assert_eq!(line, "226 done");
+    if let Some(listeners) = server.listeners() {
+        assert_eq!(listeners, [SocketAddr::new(server.address().ip(), port)]);
+    }
+    let elsewhere = Ipv4Addr::new(127, 0, 0, 2);
+    if TcpListener::bind((elsewhere, 0)).is_ok() {
+        let data = server.connect_from("data", elsewhere.into(), port);
+        data.expect("127.0.0.2").expect_end();
+    }
+    control.hang_up();
 }
 
 fn several_clients(server: &Server) {

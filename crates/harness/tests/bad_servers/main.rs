@@ -9,7 +9,7 @@ mod servers;
 use std::process::ExitCode;
 
 use expect_test::expect_file;
-use harness::{Check, Report, Server, Suite, Verdict};
+use harness::{Check, Client, Report, Server, Suite, Verdict};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 /// The name of a bad server, and the check that it fails.
 type BadServer = (&'static str, fn(&Server));
 
-const BAD_SERVERS: [BadServer; 26] = [
+const BAD_SERVERS: &[BadServer] = &[
     ("never_ready", hello),
     ("exits", hello),
     ("killed_by_a_signal", hello),
@@ -61,6 +61,21 @@ const BAD_SERVERS: [BadServer; 26] = [
     ("crashes_on_a_client", hello),
     ("listens_elsewhere", hello),
     ("listens_nowhere", hello),
+    ("closes_its_second_port", |server| {
+        let (_control, port) = second_port(server);
+        server.connect_to("data", port).hang_up();
+    }),
+    ("has_a_second_port", |server| {
+        let (control, port) = second_port(server);
+        let data = server.connect_to("data", port);
+        data.expect("127.0.0.1").expect_end();
+        drop(control.expect_line_that_begins("425 "));
+    }),
+    ("never_calls_its_client", |server| {
+        let data = server.await_client("data");
+        let _control = server.connect_as("control").send("call");
+        data.accept().hang_up();
+    }),
     ("ends_by_itself", |server| {
         hello(server);
         server.terminate();
@@ -75,6 +90,14 @@ const BAD_SERVERS: [BadServer; 26] = [
     ("binds_every_address", Server::expect_listens_as_told),
     ("leaves_a_grandchild", hello),
     ("ignores_sigterm", Server::terminate),
+    ("dies_of_an_interruption", |server| {
+        server.interrupt();
+        server.expect_exit(0);
+    }),
+    ("ends_within_a_line", |server| {
+        let (client, _) = server.connect().send("hello\n").read_line();
+        client.hang_up();
+    }),
     ("floods_stdout", |server| {
         server.expect_line("line 99999 of far too many");
         hello(server);
@@ -83,10 +106,20 @@ const BAD_SERVERS: [BadServer; 26] = [
         server.expect_line("caf\u{fffd} \u{1b}[31m");
         hello(server);
     }),
+    ("udp_silent", hello_by_datagram),
+    ("udp_never_receives", hello_by_datagram),
+    ("udp_answers_in_two_datagrams", hello_by_datagram),
+    ("udp_answers_from_another_socket", hello_by_datagram),
+    ("udp_crashes_on_a_peer", hello_by_datagram),
+    ("udp_connects_to_its_first_peer", |server| {
+        hello_by_datagram(server);
+        let second = server.peer_as("second").send("hello\n");
+        second.expect("received: hello\n");
+    }),
 ];
 
 fn trials() -> Vec<Trial> {
-    let golden = BAD_SERVERS.map(|(name, check)| {
+    let golden = BAD_SERVERS.iter().map(|&(name, check)| {
         Trial::ignorable_test(name, move || {
             if cfg!(not(target_os = "linux")) {
                 return Ok(Completion::ignored_with(
@@ -124,6 +157,18 @@ fn hello(server: &Server) {
         .expect_end();
 }
 
+/// The same, without a connection.
+fn hello_by_datagram(server: &Server) {
+    server.peer().send("hello\n").expect("received: hello\n");
+}
+
+/// A client, and what the server says to it of another port of its own.
+fn second_port(server: &Server) -> (Client, u16) {
+    let (control, line) = server.connect_as("control").expect_line_that_begins("227 ");
+    let port = line.trim_start_matches("227 ").parse();
+    (control, port.expect("a port"))
+}
+
 fn suite() -> Suite {
     let program = std::env::current_exe().unwrap_or_default();
     Suite::new("harness", program.to_str().unwrap_or_default())
@@ -159,7 +204,9 @@ fn golden_failure(name: &str, body: fn(&Server)) -> Result<(), Failed> {
     }
     // Where the server's words and the client's come at the same time, only the order within each is sure.
     let text = match name {
-        "crashes_on_a_client" | "floods_stdout" | "ends_by_itself" => judged.explanation(),
+        "crashes_on_a_client" | "udp_crashes_on_a_peer" | "floods_stdout" | "ends_by_itself" => {
+            judged.explanation()
+        }
         _ => anstream::adapter::strip_str(&judged.render()).to_string(),
     };
     if name == "floods_stdout" {
@@ -231,6 +278,7 @@ fn normalised(text: &str) -> String {
         ("status 1 after ", digits, "N"),
         ("status 3 after ", digits, "N"),
         ("(SIGKILL) after ", digits, "N"),
+        ("\"227 ", digits, "PORT"),
         ("main.rs:", digits, "LINE"),
         ("servers.rs:", |c| c.is_ascii_digit() || c == ':', "LINE"),
         ("'main' (", digits, "ID"),

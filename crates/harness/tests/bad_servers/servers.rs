@@ -1,6 +1,6 @@
 //! Deliberately bad servers, and a few good ones: this test program, started again as `--bind ADDRESS --be NAME`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio, exit};
 use std::thread;
@@ -22,7 +22,7 @@ const ANSWER: &[u8] = b"received: hello\n";
 
 type BadServer = fn(bind: &str) -> io::Result<()>;
 
-const SERVERS: [(&str, BadServer); 37] = [
+const SERVERS: &[(&str, BadServer)] = &[
     ("honest", |bind| serve(&listen(bind)?, ANSWER)),
     ("silent_start", |bind| {
         serve(&TcpListener::bind(bind)?, ANSWER)
@@ -41,13 +41,68 @@ const SERVERS: [(&str, BadServer); 37] = [
         }
     }),
     ("udp_echo", |bind| {
-        let socket = UdpSocket::bind(bind)?;
-        println!("listening on {}", socket.local_addr()?);
-        let mut buffer = [0; 1 << 16];
+        answer_datagrams(bind, |socket, datagram, peer| {
+            socket.send_to(datagram, peer).map(drop)
+        })
+    }),
+    ("udp_silent", |bind| {
+        answer_datagrams(bind, |_, _, _| Ok(()))
+    }),
+    ("udp_never_receives", |bind| {
+        wait_for_ever(listen_for_datagrams(bind)?)
+    }),
+    ("udp_answers_in_two_datagrams", |bind| {
+        answer_datagrams(bind, |socket, datagram, peer| {
+            socket.send_to(b"received: ", peer)?;
+            socket.send_to(datagram, peer).map(drop)
+        })
+    }),
+    ("udp_answers_from_another_socket", |bind| {
+        answer_datagrams(bind, |_, _, peer| {
+            UdpSocket::bind("127.0.0.1:0")?
+                .send_to(ANSWER, peer)
+                .map(drop)
+        })
+    }),
+    ("udp_crashes_on_a_peer", |bind| {
+        answer_datagrams(bind, |_, _, _| panic!("no rule for this peer"))
+    }),
+    ("udp_connects_to_its_first_peer", |bind| {
+        answer_datagrams(bind, |socket, _, peer| {
+            socket.connect(peer)?;
+            socket.send(ANSWER).map(drop)
+        })
+    }),
+    ("has_a_second_port", |bind| {
+        let (mut control, second) = listen_a_second_time(bind)?;
+        writeln!(control, "227 {}", second.local_addr()?.port())?;
         loop {
-            let (count, peer) = socket.recv_from(&mut buffer)?;
-            socket.send_to(&buffer[..count], peer)?;
+            let (mut data, peer) = second.accept()?;
+            write!(data, "{}", peer.ip())?;
+            drop(data);
+            writeln!(control, "226 done")?;
         }
+    }),
+    ("closes_its_second_port", |bind| {
+        let (mut control, second) = listen_a_second_time(bind)?;
+        let port = second.local_addr()?.port();
+        drop(second);
+        writeln!(control, "227 {port}")?;
+        wait_for_ever(control)
+    }),
+    ("calls_its_client", |bind| {
+        let (mut control, _) = listen(bind)?.accept()?;
+        let mut port = String::new();
+        BufReader::new(&control).read_line(&mut port)?;
+        let port = port.trim_end().parse().unwrap_or_default();
+        let mut data = TcpStream::connect((control.local_addr()?.ip(), port))?;
+        write!(data, "hello")?;
+        drop(data);
+        writeln!(control, "226 done")?;
+        wait_for_ever(control)
+    }),
+    ("never_calls_its_client", |bind| {
+        wait_for_ever(listen(bind)?.accept()?)
     }),
     ("never_ready", |bind| {
         wait_for_ever(TcpListener::bind(bind)?)
@@ -190,6 +245,12 @@ const SERVERS: [(&str, BadServer); 37] = [
     }),
     ("grandchild", be_the_grandchild),
     ("ignores_sigterm", ignore_sigterm),
+    ("dies_of_an_interruption", |bind| {
+        serve(&listen(bind)?, ANSWER)
+    }),
+    ("ends_within_a_line", |bind| {
+        serve(&listen(bind)?, b"received: hel")
+    }),
     ("floods_stdout", |bind| {
         let listener = listen(bind)?;
         let mut stdout = io::stdout().lock();
@@ -226,6 +287,13 @@ fn listen(bind: &str) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
+/// The first client, and where a second connection of it is to come in, as with FTP.
+fn listen_a_second_time(bind: &str) -> io::Result<(TcpStream, TcpListener)> {
+    let (control, _) = listen(bind)?.accept()?;
+    let second = TcpListener::bind((control.local_addr()?.ip(), 0))?;
+    Ok((control, second))
+}
+
 fn listen_and_say_so_in_two_writes(bind: &str, end: &str) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(bind)?;
     for part in [
@@ -237,6 +305,24 @@ fn listen_and_say_so_in_two_writes(bind: &str, end: &str) -> io::Result<TcpListe
         stdout.flush()?;
     }
     Ok(listener)
+}
+
+fn listen_for_datagrams(bind: &str) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(bind)?;
+    println!("listening on {}", socket.local_addr()?);
+    Ok(socket)
+}
+
+fn answer_datagrams(
+    bind: &str,
+    answer: fn(&UdpSocket, &[u8], SocketAddr) -> io::Result<()>,
+) -> io::Result<()> {
+    let socket = listen_for_datagrams(bind)?;
+    let mut buffer = [0; 1 << 16];
+    loop {
+        let (count, peer) = socket.recv_from(&mut buffer)?;
+        answer(&socket, &buffer[..count], peer)?;
+    }
 }
 
 /// Reads `hello\n` from each client, answers, and closes.

@@ -14,6 +14,8 @@ use harness::{Check, Suite, Verdict};
 
 use tour::{Outcome, build, catalog};
 
+use super::median;
+
 /// How often a whole command is measured.
 const COMMANDS: usize = 5;
 /// How often one check is.
@@ -225,11 +227,6 @@ fn row(name: &str, times: Vec<Duration>) {
         "{name:<48}{:>9.2} ms   median of {count}",
         ms(median(times))
     );
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 fn ms(time: Duration) -> f64 {
