@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use harness::{Check, Failure, Server, splits};
 
@@ -293,9 +294,10 @@ fn nobody_waits(server: &Server, _: &Place) {
     drop(waiting);
     let command = format!("EPRT !1!127.0.0.1!{port}!");
     let control = logged_in(server).say(&command, GOES_THERE);
-    let control = control
-        .say("RETR hello.txt", OPENS)
-        .reply("425 connection refused");
+    // Windows asks again for 2 s before it believes a refusal.
+    let control = control.say("RETR hello.txt", OPENS);
+    let control = control.wait_up_to(Duration::from_secs(10));
+    let control = control.reply("425 connection refused");
     control.say("NOOP", "200 nothing done").quit();
 }
 

@@ -90,7 +90,7 @@ const BAD_SERVERS: &[BadServer] = &[
     ("binds_every_address", Server::expect_listens_as_told),
     ("leaves_a_grandchild", hello),
     ("ignores_sigterm", Server::terminate),
-    ("dies_of_an_interruption", |server| {
+    ("fails_on_an_interruption", |server| {
         server.interrupt();
         server.expect_exit(0);
     }),

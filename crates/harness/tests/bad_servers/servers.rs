@@ -245,7 +245,10 @@ const SERVERS: &[(&str, BadServer)] = &[
     }),
     ("grandchild", be_the_grandchild),
     ("ignores_sigterm", ignore_sigterm),
-    ("dies_of_an_interruption", |bind| {
+    ("fails_on_an_interruption", |bind| {
+        // In the background of a shell a program ignores SIGINT, until it asks for it.
+        let always = std::sync::Arc::new(true.into());
+        signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 3, always)?;
         serve(&listen(bind)?, ANSWER)
     }),
     ("ends_within_a_line", |bind| {
