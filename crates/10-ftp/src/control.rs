@@ -28,10 +28,10 @@ impl Control {
         // A transfer has two replies. The second would be held back until the first is acknowledged (Nagle's algorithm;
         // RFC 9293, section 3.7.4), and a client that has nothing to send takes its time with that.
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(patience))?;
         Ok(Self {
             replies: Replies {
                 stream: Arc::new(stream),
+                patience,
                 are_lost: Arc::default(),
             },
             unread: Vec::new(),
@@ -74,16 +74,17 @@ impl Control {
 #[derive(Clone)]
 pub struct Replies {
     stream: Arc<TcpStream>,
+    patience: Duration,
     are_lost: Arc<AtomicBool>,
 }
 
 impl Replies {
     /// Whom a reply does not reach is gone, or does not read. Nothing is heard of him any more.
     pub fn send(&self, reply: &Reply) {
-        let mut stream = &*self.stream;
+        let mut stream = Until(&self.stream, Instant::now() + self.patience);
         if stream.write_all(reply.to_string().as_bytes()).is_err() {
             self.are_lost.store(true, Ordering::SeqCst);
-            let _ = stream.shutdown(Shutdown::Both); // for whoever waits in a read
+            let _ = self.stream.shutdown(Shutdown::Both); // for whoever waits in a read
         }
     }
 

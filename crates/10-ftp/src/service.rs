@@ -122,7 +122,7 @@ impl Session {
         let path = files::resolve(&self.directory, without_options(argument));
         let is_directory = self.root.metadata(below(&path))?.is_dir();
         let code = if is_directory { 212 } else { 213 };
-        let mut control = self.control.stream();
+        let mut control = Paced::new(self.control.stream(), seconds(self.args.timeout));
         write!(control, "{code}-status\r\n")?;
         let _ = listing::write(&self.root, &path, &Style::Long(" "), control); // the reply needs its end in any case
         self.say(code, "end")

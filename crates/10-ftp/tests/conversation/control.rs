@@ -206,9 +206,11 @@ fn telnet(server: &Server, _: &Place) {
     let control = control
         .send(b"\xff\xfd\x01NO\xff\xfb\x03OP\xff\xf1\r\n")
         .reply("200 nothing done");
+    let control = control.send(b"NOOP\xff\r\n").reply("200 nothing done");
+    // The mark doubled is that byte itself, and that is no UTF-8.
     control
-        .send(b"NOOP\xff\r\n")
-        .reply("200 nothing done")
+        .send(b"NOOP \xff\xff\r\n")
+        .reply("501 not UTF-8")
         .quit();
 }
 

@@ -318,9 +318,11 @@ fn resets(server: &Server, _: &Place) {
 }
 
 fn never_reads_replies(server: &Server, _: &Place) {
+    let before = server.descriptors();
     // Each is answered, until there is no room for answers any more.
     let rude = greeted(server).send("HELP\r\n".repeat(200_000));
     logged_in(server).quit();
+    server.expect_descriptors_after(Duration::from_secs(4), before);
     rude.hang_up();
 }
 
