@@ -121,7 +121,7 @@ fn a_save_is_judged_and_the_keys_work() {
         "a line that arrives in pieces is answered once",
     );
     presses(&mut terminal, "n");
-    sees(&mut terminal, "01-sockets/src/main.rs");
+    sees(&mut terminal, "07-crowd/src/main.rs");
     presses(&mut terminal, "q");
     terminal.exp_eof().expect("it ends");
 }
