@@ -209,11 +209,14 @@ impl Browser {
             .collect())
     }
 
-    /// The whole page, as a PNG.
+    /// The page, as a PNG: all of it, or as much as Chromium can draw at once (16,384 pixels).
     pub fn screenshot(&self) -> Result<Vec<u8>> {
+        let height = "Math.min(document.documentElement.scrollHeight, 16000)";
+        let size = self.run(&format!("return [innerWidth, {height}]"))?;
+        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
         let picture = self.devtools(
             "Page.captureScreenshot",
-            &json!({ "captureBeyondViewport": true }),
+            &json!({ "captureBeyondViewport": true, "clip": clip }),
         )?;
         let text = picture["data"].as_str().context("there is no picture")?;
         Ok(base64::prelude::BASE64_STANDARD.decode(text)?)
