@@ -12,7 +12,7 @@ use crate::bytes::{Difference, Excerpt, count, escape_controls};
 use crate::conversation::{Recorder, What};
 use crate::failure::{Failure, cannot_judge};
 use crate::kernel::{self, Arrived};
-use crate::patience::{Doing, Late, PATIENCE};
+use crate::patience::{AFTERTHOUGHT, Doing, Late, PATIENCE, look_patiently};
 use crate::program::CHECK;
 
 /// How long `expect_silence` listens.
@@ -21,8 +21,7 @@ pub(crate) const SILENCE: Duration = Duration::from_millis(100);
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 /// How often the system is asked.
 pub(crate) const TICK: Duration = Duration::from_micros(200);
-/// After a wrong byte, what follows within this time is shown as well, up to this many bytes.
-pub(crate) const AFTERTHOUGHT: Duration = Duration::from_millis(20);
+/// After a wrong byte, what follows soon is shown as well, up to this many bytes.
 const AFTERTHOUGHTS: usize = 4096;
 
 /// What [`Client::read_until`] reads is no longer.
@@ -686,17 +685,17 @@ impl Client {
         buffer: &mut [u8],
         waiting: Duration,
     ) -> Result<usize, Ending> {
-        let mut read = self.read_within(buffer, waiting);
-        let mut late = None;
-        while matches!(read, Err(Ending::Silent)) {
-            match self.target.doing(&mut late) {
-                // It may have answered just now, before it fell asleep.
-                Doing::Waits => return self.read_within(buffer, AFTERTHOUGHT),
-                Doing::Works => read = self.read_within(buffer, AFTERTHOUGHT),
-                Doing::Spins => read = Err(Ending::Busy),
+        let process = self.target.process;
+        let read = look_patiently(process, waiting, |waiting| {
+            match self.read_within(buffer, waiting) {
+                Err(Ending::Silent) => None,
+                read => Some(read),
             }
-        }
-        read
+        });
+        read.unwrap_or_else(|doing| match doing {
+            Doing::Spins => Err(Ending::Busy),
+            _ => Err(Ending::Silent),
+        })
     }
 
     fn read_within(&mut self, buffer: &mut [u8], waiting: Duration) -> Result<usize, Ending> {

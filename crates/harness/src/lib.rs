@@ -64,7 +64,7 @@ pub use conversation::{Conversation, Event, What};
 pub use failure::{Failure, cannot_judge, skip};
 pub use listening::Listening;
 pub use peer::Peer;
-pub use program::{Finished, Held, Program, example};
+pub use program::{Finished, Held, Program, example, find_program};
 pub use report::{Judged, Report, Verdict};
 pub use rude::{
     addresses, flood, rude_clients, send_and_leave, send_noise, send_noise_datagrams,

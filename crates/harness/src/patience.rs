@@ -9,6 +9,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// One that is late has as much again of a processor's time, and so long to get that.
 const BUSY: Duration = Duration::from_secs(30);
 
+/// What a program still has to say, when it was heard before or is late, comes within this time.
+pub(crate) const AFTERTHOUGHT: Duration = Duration::from_millis(20);
+
 /// What a program does that is late.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
@@ -49,6 +52,30 @@ impl Late {
         match had_time || self.since.elapsed() > BUSY {
             true => Doing::Spins,
             false => Doing::Works,
+        }
+    }
+}
+
+/// Looks for something of a program's for so long, and longer for as long as it works. Else, what it does instead.
+pub(crate) fn look_patiently<T>(
+    process: Option<u32>,
+    waiting: Duration,
+    mut look: impl FnMut(Duration) -> Option<T>,
+) -> Result<T, Doing> {
+    if let Some(found) = look(waiting) {
+        return Ok(found); // as nearly always: nobody is late
+    }
+    let late = Late::from_now_on(process, PATIENCE);
+    loop {
+        match late.doing() {
+            // It may have answered just now, before it fell asleep.
+            Doing::Waits => return look(AFTERTHOUGHT).ok_or(Doing::Waits),
+            Doing::Works => {
+                if let Some(found) = look(AFTERTHOUGHT) {
+                    return Ok(found);
+                }
+            }
+            Doing::Spins => return Err(Doing::Spins),
         }
     }
 }

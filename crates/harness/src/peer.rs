@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use crate::bytes::{Difference, Excerpt, count};
-use crate::client::{AFTERTHOUGHT, PAUSE, SILENCE, Target, is_timeout, millis, wait_for};
+use crate::client::{PAUSE, SILENCE, Target, is_timeout, millis, wait_for};
 use crate::conversation::What;
 use crate::failure::{Failure, cannot_judge};
 use crate::kernel::{self, Inbox};
-use crate::patience::{Doing, PATIENCE};
+use crate::patience::{AFTERTHOUGHT, Doing, PATIENCE, look_patiently};
 
 /// No datagram is longer (RFC 768: 16 bits of length, less the 8 bytes of its own header; IPv4 takes 20 more).
 const LONGEST: usize = 65_527;
@@ -228,17 +228,12 @@ impl Peer {
 
     /// What comes within 2 s, and later as long as the server works.
     fn receive_patiently(&mut self) -> Result<Vec<u8>, Nothing> {
-        let mut got = self.receive(PATIENCE);
-        let mut late = None;
-        while got.is_none() {
-            match self.target.doing(&mut late) {
-                // It may have answered just now, before it fell asleep.
-                Doing::Waits => return self.receive(AFTERTHOUGHT).ok_or(Nothing::Silent),
-                Doing::Works => got = self.receive(AFTERTHOUGHT),
-                Doing::Spins => return Err(Nothing::Busy),
-            }
-        }
-        got.ok_or(Nothing::Silent)
+        let process = self.target.process;
+        let got = look_patiently(process, PATIENCE, |waiting| self.receive(waiting));
+        got.map_err(|doing| match doing {
+            Doing::Spins => Nothing::Busy,
+            _ => Nothing::Silent,
+        })
     }
 
     /// One datagram from the server; those of others do not count.

@@ -103,6 +103,12 @@ impl Process {
         Some(ended)
     }
 
+    /// Waits for the program to end, 2 s and longer for as long as it works, and for its last words.
+    pub fn wait_for_end(&self) -> Option<Ended> {
+        self.wait_patiently(|_| self.ended())?;
+        self.wait(Instant::now())
+    }
+
     /// Waits until what it has printed is what `found` looks for: 2 s, and longer for as long as it works.
     pub fn wait_patiently<T>(&self, found: impl FnMut(&mut Lines) -> Option<T>) -> Option<T> {
         self.wait_while_it_works(PATIENCE, found)

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
@@ -18,6 +18,13 @@ use crate::server::Server;
 const RUN: Duration = Duration::from_secs(10);
 /// No check takes longer than about this, however steadily a server drips.
 pub(crate) const CHECK: Duration = Duration::from_secs(60);
+
+/// Where a program is that others have written: in one of the folders of PATH.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut candidates = std::env::split_paths(&path).map(|folder| folder.join(name));
+    candidates.find(|program| program.is_file())
+}
 
 /// The path of an example of the package whose test asks, for [`Suite`](crate::Suite): cargo builds it beside the
 /// tests. `None`, and a word on it, if it has not: it does not for a test program that is asked for alone.
@@ -245,8 +252,7 @@ impl Held {
             return Finished::of(&self.process, ended);
         }
         self.process.end_input();
-        let ended = self.process.wait_patiently(|_| self.process.ended());
-        let Some(ended) = ended.and_then(|_| self.process.wait(Instant::now())) else {
+        let Some(ended) = self.process.wait_for_end() else {
             let expected = "a program that ends when its standard input ends";
             Failure::new(expected, "still running, 2 s after that").raise();
         };
@@ -268,9 +274,7 @@ impl Finished {
     #[track_caller]
     pub(crate) fn of_client(words: &[String]) -> Self {
         let program = &words[0];
-        let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-            .any(|folder| folder.join(program).is_file());
-        if !found && !Path::new(program).is_file() {
+        if find_program(program).is_none() && !Path::new(program).is_file() {
             skip(format!("there is no {program} on this machine"));
         }
         let process = Process::start(words, Input::Ended, &Recorder::new(false));

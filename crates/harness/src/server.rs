@@ -299,8 +299,7 @@ impl Server {
                     .raise();
             }
             process.signal(Signal::TERM, What::AskedToEnd);
-            let ended = process.wait_patiently(|_| process.ended());
-            if ended.and_then(|_| process.wait(Instant::now())).is_none() {
+            if process.wait_for_end().is_none() {
                 let expected = "a server that ends when it is asked to (SIGTERM)";
                 Failure::new(expected, "still running after 2 s").raise();
             }
@@ -324,8 +323,7 @@ impl Server {
         let Some(process) = self.process().take() else {
             return;
         };
-        let ended = process.wait_patiently(|_| process.ended());
-        let Some(ended) = ended.and_then(|_| process.wait(Instant::now())) else {
+        let Some(ended) = process.wait_for_end() else {
             Failure::new(format!("exit status {status}"), "still running after 2 s").raise();
         };
         if ended.status.code() != Some(status) {

@@ -95,11 +95,9 @@ pub fn of_ftp(place: &Place) -> Result<Vec<Contestant>> {
 
 /// A program, or a word on how to get it.
 fn find(program: &str, package: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .chain(ALSO_IN.map(PathBuf::from))
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file());
+    let elsewhere = ALSO_IN.map(|folder| Path::new(folder).join(program));
+    let found = harness::find_program(program)
+        .or_else(|| elsewhere.into_iter().find(|path| path.is_file()));
     if found.is_none() {
         anstream::eprintln!(
             "left out: there is no {program}; on Debian and Ubuntu, apt install {package}"

@@ -19,9 +19,7 @@ pub struct Had {
 
 /// The first of the programs that is there.
 pub fn generator() -> Result<&'static str> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there =
-        |program: &&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let is_there = |program: &&str| harness::find_program(program).is_some();
     let found = ["wrk", "oha"].into_iter().find(is_there);
     found.context(
         "neither wrk nor oha is on this machine\nhint: apt install wrk, or cargo install oha",
