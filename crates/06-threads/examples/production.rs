@@ -1,7 +1,7 @@
 //! The same service with the crate that people use for it: tokio. Each client has a task, and all tasks share a few
 //! threads.
 //!
-//! Try it: `cargo run --package threads --example production-threads -- --bind 127.0.0.1:9000`
+//! Try it: `cargo run --package threads --example threads-production -- --bind 127.0.0.1:9000`
 
 use std::env;
 use std::io;

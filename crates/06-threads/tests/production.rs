@@ -1,11 +1,11 @@
-//! The example `production-threads` serves as the step does.
+//! The example `threads-production` serves as the step does.
 
 use std::process::ExitCode;
 
 use harness::{Check, Client, Server, Suite};
 
 fn main() -> ExitCode {
-    let Some(program) = harness::example("production-threads") else {
+    let Some(program) = harness::example("threads-production") else {
         return ExitCode::SUCCESS;
     };
     Suite::new("threads", &program)

@@ -1,6 +1,6 @@
 //! The same service with the crate that people use for it: tokio.
 //!
-//! Try it: `cargo run --package udp --example production-udp -- --bind 127.0.0.1:9000`
+//! Try it: `cargo run --package udp --example udp-production -- --bind 127.0.0.1:9000`
 
 use std::env;
 use std::io;

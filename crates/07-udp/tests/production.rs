@@ -1,11 +1,11 @@
-//! The example `production-udp` answers as the step does.
+//! The example `udp-production` answers as the step does.
 
 use std::process::ExitCode;
 
 use harness::{Check, Server, Suite};
 
 fn main() -> ExitCode {
-    let Some(program) = harness::example("production-udp") else {
+    let Some(program) = harness::example("udp-production") else {
         return ExitCode::SUCCESS;
     };
     Suite::new("udp", &program)

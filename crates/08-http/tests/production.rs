@@ -1,29 +1,11 @@
 //! The example `production` is a document server, too.
 
-use std::env::{consts::EXE_SUFFIX, current_exe};
-use std::io::{self, Write};
-
 use harness::{Program, Server};
 
-/// Starts the example, which cargo has built beside the tests; not if it was asked for this test alone.
+/// Starts the example, if cargo has built it.
 fn start(root: &str) -> Option<Server> {
-    let test = current_exe().expect("this program");
-    let built = test.ancestors().nth(2).expect("where cargo builds");
-    let program = built.join(format!("examples/http-production{EXE_SUFFIX}"));
-    if !program.is_file() {
-        // Not captured, unlike eprintln!: what is left out must be seen.
-        let _ = writeln!(
-            io::stderr(),
-            "left out: the example is not built; run `cargo test`"
-        );
-        return None;
-    }
-    let words = [
-        program.to_str().expect("a path that is text"),
-        "{addr}",
-        root,
-    ];
-    let command = shlex::try_join(words).expect("words");
+    let program = harness::example("http-production")?;
+    let command = shlex::try_join([program.as_str(), "{addr}", root]).expect("words");
     let program = Program::from_command_line(&command).expect("a command");
     Some(program.start(([127, 0, 0, 1], 0).into(), &[""; 0]))
 }

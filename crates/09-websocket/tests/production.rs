@@ -4,28 +4,14 @@
 #[allow(dead_code, reason = "this needs less of it")]
 mod wire;
 
-use std::env::{consts::EXE_SUFFIX, current_exe};
-use std::io::{self, Write};
-
 use harness::{Program, Server};
 
 use wire::{PING, PONG, TEXT, closes_well, frame, from_server, is_echoed};
 
-/// Starts the example, which cargo has built beside the tests; not if it was asked for this test alone.
+/// Starts the example, if cargo has built it.
 fn start() -> Option<Server> {
-    let test = current_exe().expect("this program");
-    let built = test.ancestors().nth(2).expect("where cargo builds");
-    let program = built.join(format!("examples/websocket-production{EXE_SUFFIX}"));
-    if !program.is_file() {
-        // Not captured, unlike eprintln!: what is left out must be seen.
-        let _ = writeln!(
-            io::stderr(),
-            "left out: the example is not built; run `cargo test`"
-        );
-        return None;
-    }
-    let words = [program.to_str().expect("a path that is text"), "{addr}"];
-    let command = shlex::try_join(words).expect("words");
+    let program = harness::example("websocket-production")?;
+    let command = shlex::try_join([program.as_str(), "{addr}"]).expect("words");
     let program = Program::from_command_line(&command).expect("a command");
     Some(program.start(([127, 0, 0, 1], 0).into(), &[""; 0]))
 }
