@@ -2,5 +2,7 @@
 
 #[path = "../../03-accept/tests/cli/buffer.rs"]
 mod buffer;
+#[path = "cli/quiet.rs"]
+mod quiet;
 #[path = "../../02-bind-listen/tests/cli/server.rs"]
 mod server;

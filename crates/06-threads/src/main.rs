@@ -41,6 +41,10 @@ struct Args {
     #[arg(long, value_name = "TEXT", default_value = "received: ")]
     prefix: String,
 
+    /// Do not print what arrives
+    #[arg(long)]
+    quiet: bool,
+
     /// Serve at most this many clients at once; others wait
     #[arg(long, value_name = "CLIENTS", value_parser = clap::value_parser!(u16).range(1..), default_value_t = 100)]
     max_clients: u16,
@@ -145,10 +149,12 @@ fn serve(mut stream: TcpStream, peer: SocketAddr, args: &Args) -> io::Result<()>
             return Ok(()); // the client has finished sending
         }
         let piece = &buffer[..count];
-        // For people only. A piece may end inside a character, so this text may be damaged; the bytes
-        // are not. Printed with `{:?}`, it cannot move the cursor or colour the terminal.
-        let text = String::from_utf8_lossy(piece);
-        println!("received {count} bytes from {peer}: {text:?}");
+        if !args.quiet {
+            // For people only. A piece may end inside a character, so this text may be damaged; the bytes
+            // are not. Printed with `{:?}`, it cannot move the cursor or colour the terminal.
+            let text = String::from_utf8_lossy(piece);
+            println!("received {count} bytes from {peer}: {text:?}");
+        }
         // Bytes, never decoded: what the client sent comes back whole, text or not.
         let reply = [args.prefix.as_bytes(), piece].concat();
         stream.write_all(&reply)?;

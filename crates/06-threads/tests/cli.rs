@@ -2,6 +2,8 @@
 
 #[path = "../../03-accept/tests/cli/buffer.rs"]
 mod buffer;
+#[path = "../../05-respond/tests/cli/quiet.rs"]
+mod quiet;
 #[path = "../../02-bind-listen/tests/cli/server.rs"]
 mod server;
 
