@@ -182,6 +182,11 @@ impl Client {
         self.address
     }
 
+    /// How many bytes it has sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
     fn record(&self, what: What) {
         self.target.recorder.client(&self.name, what);
     }

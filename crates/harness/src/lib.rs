@@ -44,6 +44,8 @@
 mod bytes;
 mod client;
 mod conversation;
+mod crowd;
+mod descriptors;
 mod failure;
 mod group;
 mod kernel;
@@ -61,6 +63,8 @@ mod suite;
 pub use bytes::{Excerpt, escape_controls};
 pub use client::{Client, splits};
 pub use conversation::{Conversation, Event, What};
+pub use crowd::crowds;
+pub use descriptors::allow_descriptors;
 pub use failure::{Failure, cannot_judge, skip};
 pub use listening::Listening;
 pub use peer::Peer;

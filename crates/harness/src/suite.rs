@@ -14,11 +14,15 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
+use crate::descriptors::allow_descriptors;
 use crate::failure::{Failure, NotJudged, Skipped, write_entry};
 use crate::group::adopt_strays;
 use crate::program::Program;
 use crate::report::{Judged, Report, Verdict};
 use crate::server::Server;
+
+/// For a check with a thousand clients, and for its server. Many systems give a program 1,024, or 256, until it asks.
+const DESCRIPTORS: u64 = 4096;
 
 /// One behaviour that is checked, and what there is to learn from it.
 pub struct Check {
@@ -248,6 +252,7 @@ impl Suite {
             return ExitCode::from(2);
         }
         adopt_strays();
+        allow_descriptors(DESCRIPTORS);
         let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
         let mut session = Session::new(self, seed);
         session.select(&options);

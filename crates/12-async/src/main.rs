@@ -1,0 +1,206 @@
+//! Step 12: serve thousands of clients with a runtime.
+//!
+//! New here: `async` and `.await`. It reads like `threads`, and runs like `event-loop`.
+//! Try it: `just step async --idle 10`, then in more terminals `nc 127.0.0.1 9000`.
+//! Left out on purpose: a protocol in which a message has an end; from `http` on every step has one.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use socket2::{Domain, Socket, Type};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::select;
+use tokio::signal::ctrl_c;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+/// How long to wait after an error that may come again at once.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Answer each piece of thousands of clients with tasks
+#[derive(Parser)]
+struct Args {
+    /// Listen on this address; port 0 asks for a free one
+    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:9000")]
+    bind: SocketAddr,
+
+    /// Let the kernel queue about this many clients
+    #[arg(long, value_name = "CLIENTS", default_value_t = 128)]
+    backlog: u16,
+
+    /// Read at most this many bytes at a time
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1 << 20), default_value_t = 1024)]
+    buffer: u32,
+
+    /// Begin each reply with this text
+    #[arg(long, value_name = "TEXT", default_value = "received: ")]
+    prefix: String,
+
+    /// Do not print what arrives
+    #[arg(long)]
+    quiet: bool,
+
+    /// Serve at most this many clients at once; others wait
+    #[arg(long, value_name = "CLIENTS", value_parser = clap::value_parser!(u16).range(1..), default_value_t = 10_000)]
+    max_clients: u16,
+
+    /// Close a connection on which nothing moves for this long
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86400), default_value_t = 60)]
+    idle: u32,
+
+    /// On Ctrl-C, give the clients this long to finish
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(..=3600), default_value_t = 5)]
+    grace: u32,
+}
+
+// One thread for all tasks, as in `event-loop`. Without the flavor there would be one for each processor.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    if let Err(error) = run(Args::parse()).await {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+async fn run(args: Args) -> Result<()> {
+    let listener = match listen(&args) {
+        Ok(listener) => listener,
+        Err(error) => bail!("cannot listen on {}: {}", args.bind, explain(&error)),
+    };
+    println!("listening on {}", listener.local_addr()?);
+    println!("backlog {}", args.backlog);
+    let args = Arc::new(args);
+    let places = Arc::new(Semaphore::new(args.max_clients.into()));
+    // Both make progress beside each other, and when the second comes to its end, the first is dropped where it stands.
+    select! {
+        result = let_in(&listener, &places, &args) => result?,
+        result = stop() => result.context("cannot hear of Ctrl-C")?,
+    }
+    drop(listener); // who waits in the queue is reset, who comes now is refused
+    println!("stopping: the last clients have {} s", args.grace);
+    select! {
+        // Whoever has all the places knows that nobody else is there.
+        _ = places.acquire_many(args.max_clients.into()) => {}
+        () = sleep(Duration::from_secs(args.grace.into())) => {}
+        _ = stop() => process::exit(130), // the second time: 128, and the number of SIGINT
+    }
+    let left = usize::from(args.max_clients) - places.available_permits();
+    println!("stopped; clients cut off: {left}");
+    Ok(())
+}
+
+async fn let_in(listener: &TcpListener, places: &Arc<Semaphore>, args: &Arc<Args>) -> Result<()> {
+    loop {
+        if places.available_permits() == 0 {
+            let most = args.max_clients;
+            println!("full: {most} of {most} places are taken; the next client waits");
+        }
+        let place = Arc::clone(places).acquire_owned().await?;
+        let (stream, peer) = match listener.accept().await {
+            Ok(client) => client,
+            Err(error) => {
+                eprintln!("error: accept: {error}");
+                sleep(PAUSE).await; // this task only
+                continue;
+            }
+        };
+        println!("client {peer} connected");
+        let args = Arc::clone(args);
+        tokio::spawn(async move {
+            let _place = place; // given back at the end, and also if this task panics
+            if let Err(error) = serve(stream, peer, &args).await {
+                eprintln!("error: client {peer}: {error:#}");
+            }
+            println!("client {peer} disconnected");
+        });
+    }
+}
+
+/// Ctrl-C, or what a service manager says instead (SIGTERM).
+async fn stop() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        select! {
+            result = ctrl_c() => result,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    ctrl_c().await
+}
+
+/// What `TcpListener::bind` does in one call: here each call of the kernel can be seen.
+fn listen(args: &Args) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(args.bind), Type::STREAM, None)?;
+    // Connections that a server left open when it ended keep its port for a minute (TIME_WAIT). With
+    // this option a new server may have the port at once. On Windows the option means something else:
+    // a second program could take a port that is in use. A restart needs no help there.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&args.bind.into())?;
+    socket.listen(args.backlog.into())?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+async fn serve(mut stream: TcpStream, peer: SocketAddr, args: &Args) -> Result<()> {
+    let idle = Duration::from_secs(args.idle.into());
+    let prefix = args.prefix.len();
+    loop {
+        // Wait first, and take memory then: of ten thousand clients hardly any has something to read.
+        let readable = timeout(idle, stream.readable()).await;
+        readable.context("it said nothing for too long")??;
+        let mut reply = vec![0; prefix + args.buffer as usize];
+        reply[..prefix].copy_from_slice(args.prefix.as_bytes());
+        let count = match stream.try_read(&mut reply[prefix..]) {
+            // To be readable is a hint. tokio assumes it of a new client, who has perhaps said nothing yet.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            result => result?,
+        };
+        if count == 0 {
+            return Ok(()); // the client has finished sending
+        }
+        reply.truncate(prefix + count);
+        if !args.quiet {
+            let text = String::from_utf8_lossy(&reply[prefix..]);
+            println!("received {count} bytes from {peer}: {text:?}");
+        }
+        let written = timeout(idle, stream.write_all(&reply)).await;
+        written.context("it read nothing for too long")??;
+    }
+}
+
+/// Says what the system's refusal means, and what to do next.
+fn explain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let (problem, hint) = match error.kind() {
+        ErrorKind::AddrInUse => (
+            "address already in use",
+            "stop whoever has it, or try --bind 127.0.0.1:0",
+        ),
+        ErrorKind::PermissionDenied => (
+            "permission denied",
+            "ports below 1024 need root; try --bind 127.0.0.1:8080",
+        ),
+        ErrorKind::AddrNotAvailable => (
+            "no such address on this machine",
+            "try --bind 127.0.0.1:9000",
+        ),
+        _ => (text.as_str(), "try --bind 127.0.0.1:9000"),
+    };
+    format!("{problem}\nhint: {hint}")
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    let help = "not an IP address and a port\nhint: try 127.0.0.1:9000 or [::1]:9000";
+    text.parse().or(Err(help))
+}
