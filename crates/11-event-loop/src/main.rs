@@ -74,13 +74,6 @@ struct Client {
     unsent: VecDeque<u8>,
 }
 
-/// What comes after an event.
-#[derive(PartialEq)]
-enum Then {
-    Stay,
-    Leave,
-}
-
 fn main() -> ExitCode {
     // A server has no good end of its own: it runs until it is stopped, or fails.
     let Err(error) = run(&Args::parse());
@@ -195,82 +188,71 @@ impl<'a> Server<'a> {
     /// Does what can be done for a client now, without waiting for it.
     fn serve(&mut self, slot: usize, event: &Event) {
         // Some systems report reading and writing apart (kqueue), and the first of the two may have ended it.
-        let Some(client) = self.clients.get_mut(slot) else {
+        let Some(client) = self.clients.get(slot) else {
             return;
         };
-        let then = if client.unsent.is_empty() {
-            client.answer(event, &self.poll, &mut self.reply, self.args)
-        } else {
-            client.send_more(event, &self.poll)
+        let peer = client.peer;
+        let stays = match client.unsent.is_empty() {
+            true => self.answer(slot, event),
+            false => self.send_more(slot, event),
         };
-        let then = then.unwrap_or_else(|error| {
-            eprintln!("error: client {}: {error}", client.peer);
-            Then::Leave
+        let stays = stays.unwrap_or_else(|error| {
+            eprintln!("error: client {peer}: {error}");
+            false
         });
-        if then == Then::Leave {
-            // Its stream is closed here, which also takes it out of the poll.
-            let peer = self.clients.remove(slot).peer;
+        if !stays {
+            self.clients.remove(slot); // its stream is closed here, which also takes it out of the poll
             println!("client {peer} disconnected");
             self.paused_until = None; // there is a descriptor now
         }
     }
-}
 
-impl Client {
-    fn answer(
-        &mut self,
-        event: &Event,
-        poll: &Poll,
-        reply: &mut [u8],
-        args: &Args,
-    ) -> io::Result<Then> {
-        let prefix = args.prefix.len();
+    /// Answers what has come from a client. Returns whether the client stays.
+    fn answer(&mut self, slot: usize, event: &Event) -> io::Result<bool> {
+        let (client, registry) = (&mut self.clients[slot], self.poll.registry());
+        let start = self.args.prefix.len();
         for _ in 0..TURN {
-            let count = match self.stream.read(&mut reply[prefix..]) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Then::Stay),
+            let count = match client.stream.read(&mut self.reply[start..]) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
                 result => result?,
             };
             if count == 0 {
-                return Ok(Then::Leave); // the client has finished sending
+                return Ok(false); // the client has finished sending
             }
-            let (reply, is_full) = (&reply[..prefix + count], prefix + count == reply.len());
-            if !args.quiet {
-                let text = String::from_utf8_lossy(&reply[prefix..]);
-                println!("received {count} bytes from {}: {text:?}", self.peer);
+            let reply = &self.reply[..start + count];
+            if !self.args.quiet {
+                let text = String::from_utf8_lossy(&reply[start..]);
+                println!("received {count} bytes from {}: {text:?}", client.peer);
             }
-            let sent = write_now(&mut self.stream, reply)?;
+            let sent = write_now(&mut client.stream, reply)?;
             if sent < reply.len() {
-                self.unsent = reply[sent..].to_vec().into();
-                self.wait_for(Interest::WRITABLE, event, poll)?;
-                return Ok(Then::Stay);
+                client.unsent = reply[sent..].to_vec().into();
+                registry.reregister(&mut client.stream, event.token(), Interest::WRITABLE)?;
+                return Ok(true);
             }
             // Less came than there was room for, so that was all, and more will be a new event (epoll(7), question 9).
-            // Not so an end that was already announced, and not on Windows: there mio tells again what was read to
-            // the last byte only.
-            if !is_full && !event.is_read_closed() && cfg!(unix) {
-                return Ok(Then::Stay);
+            // Not so an end that has been announced already. And mio on Windows tells again only who has read on until
+            // there was nothing.
+            if reply.len() < self.reply.len() && !event.is_read_closed() && cfg!(unix) {
+                return Ok(true);
             }
         }
-        // There may be more. Whoever says again what he waits for is told again, behind the others.
-        self.wait_for(Interest::READABLE, event, poll)?;
-        Ok(Then::Stay)
+        // There may be more. Whoever says again what it waits for is told again, behind the others.
+        registry.reregister(&mut client.stream, event.token(), Interest::READABLE)?;
+        Ok(true)
     }
 
-    fn send_more(&mut self, event: &Event, poll: &Poll) -> io::Result<Then> {
-        let sent = write_now(&mut self.stream, self.unsent.as_slices().0)?;
-        self.unsent.drain(..sent);
-        if self.unsent.is_empty() {
-            self.unsent = VecDeque::new(); // an empty one has no memory
-            self.wait_for(Interest::READABLE, event, poll)?;
+    /// Sends what had to wait. When all of it is sent, the client is read again: the kernel looks at once whether there is
+    /// something already, so nothing is missed that came in the meantime.
+    fn send_more(&mut self, slot: usize, event: &Event) -> io::Result<bool> {
+        let (client, registry) = (&mut self.clients[slot], self.poll.registry());
+        let sent = write_now(&mut client.stream, client.unsent.as_slices().0)?;
+        client.unsent.drain(..sent);
+        if client.unsent.is_empty() {
+            client.unsent = VecDeque::new(); // a new one has no memory
+            registry.reregister(&mut client.stream, event.token(), Interest::READABLE)?;
         }
-        Ok(Then::Stay)
-    }
-
-    /// Says what the client's events are to be about. The kernel looks at once whether there is one already, so nothing is
-    /// missed that came in the meantime.
-    fn wait_for(&mut self, what: Interest, event: &Event, poll: &Poll) -> io::Result<()> {
-        poll.registry()
-            .reregister(&mut self.stream, event.token(), what)
+        Ok(true)
     }
 }
 
