@@ -153,7 +153,7 @@ impl<'a> Server<'a> {
         if self.paused_until.is_some_and(|end| Instant::now() < end) {
             return;
         }
-        self.paused_until = None;
+        let has_failed = self.paused_until.take().is_some();
         while self.is_called {
             match self.listener.accept() {
                 Ok((stream, peer)) => self.welcome(stream, peer),
@@ -161,7 +161,9 @@ impl<'a> Server<'a> {
                 Err(error) => {
                     // Where no descriptor is left (EMFILE), whoever is next stays in the queue, and no event will say so
                     // again. So this is remembered, and tried when somebody has left, or after the pause.
-                    eprintln!("error: accept: {error}");
+                    if !has_failed {
+                        eprintln!("error: accept: {error}"); // and not again each second
+                    }
                     self.paused_until = Some(Instant::now() + PAUSE);
                     return;
                 }

@@ -4,16 +4,19 @@
 //! Try it: `just step async --idle 10`, then in more terminals `nc 127.0.0.1 9000`.
 //! Left out on purpose: a protocol in which a message has an end; from `http` on every step has one.
 
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
+use std::task;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use socket2::{Domain, Socket, Type};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::signal::ctrl_c;
@@ -154,29 +157,38 @@ fn listen(args: &Args) -> io::Result<TcpListener> {
 
 async fn serve(mut stream: TcpStream, peer: SocketAddr, args: &Args) -> Result<()> {
     let idle = Duration::from_secs(args.idle.into());
-    let prefix = args.prefix.len();
     loop {
-        // Wait first, and take memory then: of ten thousand clients hardly any has something to read.
-        let readable = timeout(idle, stream.readable()).await;
-        readable.context("it said nothing for too long")??;
-        let mut reply = vec![0; prefix + args.buffer as usize];
-        reply[..prefix].copy_from_slice(args.prefix.as_bytes());
-        let count = match stream.try_read(&mut reply[prefix..]) {
-            // To be readable is a hint. tokio assumes it of a new client, who has perhaps said nothing yet.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-            result => result?,
-        };
-        if count == 0 {
+        let reply = timeout(idle, next_reply(&mut stream, args)).await;
+        let reply = reply.context("it said nothing for too long")??;
+        let piece = &reply[args.prefix.len()..];
+        if piece.is_empty() {
             return Ok(()); // the client has finished sending
         }
-        reply.truncate(prefix + count);
         if !args.quiet {
-            let text = String::from_utf8_lossy(&reply[prefix..]);
+            let (count, text) = (piece.len(), String::from_utf8_lossy(piece));
             println!("received {count} bytes from {peer}: {text:?}");
         }
         let written = timeout(idle, stream.write_all(&reply)).await;
         written.context("it read nothing for too long")??;
     }
+}
+
+/// Waits for the next piece, and puts the prefix before it.
+///
+/// While `read` waits, its buffer waits as well. Of ten thousand clients hardly any has something to say, so here each look
+/// has a buffer of its own, which is gone if there was nothing.
+async fn next_reply(stream: &mut TcpStream, args: &Args) -> io::Result<Vec<u8>> {
+    let start = args.prefix.len();
+    let look = |context: &mut task::Context<'_>| {
+        let mut reply = vec![0; start + args.buffer as usize];
+        reply[..start].copy_from_slice(args.prefix.as_bytes());
+        let looked = pin!(stream.read(&mut reply[start..])).poll(context);
+        looked.map_ok(|count| {
+            reply.truncate(start + count);
+            reply
+        })
+    };
+    poll_fn(look).await
 }
 
 /// Says what the system's refusal means, and what to do next.

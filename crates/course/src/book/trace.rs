@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-/// What is asked of strace: the calls that are about sockets, those that open, read, write and close, and
-/// those that make threads.
+/// What is asked of strace: the calls that are about sockets, those that open, read, write and close, those that make
+/// threads, and those that say what a loop waits for.
 pub const CALLS: &str = "socket,setsockopt,getsockopt,bind,listen,getsockname,accept,accept4,connect,\
                          recvfrom,recvmsg,read,sendto,sendmsg,sendfile,write,writev,shutdown,close,\
-                         openat,openat2,fcntl,clone,clone3";
+                         openat,openat2,fcntl,clone,clone3,epoll_create1,epoll_ctl";
 
 /// A system call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +96,29 @@ impl Call {
         self.arguments = format!("{name}{rest}");
     }
 
+    /// The descriptor that `epoll` is to watch, or no longer.
+    fn watched(&self) -> Option<i32> {
+        let mut arguments = self.arguments.split(", ");
+        let watched = arguments.nth(2)?.parse().ok();
+        watched.filter(|_| self.name == "epoll_ctl")
+    }
+
+    /// Gives another number to the descriptor that is watched, and leaves out the mark by which the program knows it: often
+    /// an address in its memory.
+    fn rename_watched(&mut self, name: i32) {
+        let mut parts: Vec<&str> = self.arguments.splitn(4, ", ").collect();
+        let (name, what) = (name.to_string(), parts.pop().unwrap_or_default());
+        let events = what.split(", data=").next().unwrap_or_default();
+        let rest = if events == what { "" } else { ", ...}" };
+        self.arguments = format!("{}, {}, {name}, {events}{rest}", parts[0], parts[1]);
+    }
+
+    /// Whether it would have had to wait, and did not. How often a loop tries that is a matter of luck.
+    fn would_block(&self) -> bool {
+        let result = self.result.as_deref();
+        result.is_some_and(|result| result.starts_with("-1 EAGAIN"))
+    }
+
     /// What it returned, as a number: a descriptor, or a count of bytes.
     pub fn number(&self) -> Option<i32> {
         self.result.as_ref()?.split(' ').next()?.parse().ok()
@@ -103,7 +126,14 @@ impl Call {
 
     /// Whether it asks for a descriptor.
     fn opens(&self) -> bool {
-        let opens = ["socket", "accept", "accept4", "openat", "openat2"];
+        let opens = [
+            "socket",
+            "accept",
+            "accept4",
+            "openat",
+            "openat2",
+            "epoll_create1",
+        ];
         opens.contains(&self.name.as_str()) || self.duplicates()
     }
 
@@ -263,6 +293,9 @@ pub fn read(text: &str, line: &str) -> Result<Trace> {
         threads.extend(made);
     }
     all.retain(|seen| threads.contains(&seen.call.thread));
+    if all.iter().any(|seen| seen.call.name == "epoll_create1") {
+        all.retain(|seen| !seen.call.would_block());
+    }
     let mut trace = about_descriptors(all);
     trace.main = mains.first().copied().unwrap_or_default();
     trace.leave_out_helpers();
@@ -357,6 +390,12 @@ impl Known {
                 return false; // something else that the program has open
             };
             call.rename(name);
+            if let Some(number) = call.watched() {
+                let Some(name) = self.names.get(&number).copied() else {
+                    return false;
+                };
+                call.rename_watched(name);
+            }
             if call.name == "close" {
                 self.names.remove(&number);
             }
@@ -425,6 +464,10 @@ impl Names {
         if let Some(number) = call.descriptor() {
             let name = self.descriptors.get(&number).copied().unwrap_or(number);
             call.rename(name);
+            if let Some(watched) = call.watched() {
+                let name = self.descriptors.get(&watched).copied();
+                call.rename_watched(name.unwrap_or(watched));
+            }
             if call.name == "close" {
                 self.descriptors.remove(&number);
             }
