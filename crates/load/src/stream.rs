@@ -142,12 +142,17 @@ impl Stream {
         let mut piece = &buffer[..count];
         while !piece.is_empty() {
             let expected = content.stream(self.received, piece.len());
-            let (same, rest) = piece.split_at(expected.len());
-            if same != expected || self.received + same.len() as u64 > self.sent {
+            let came;
+            (came, piece) = piece.split_at(expected.len());
+            if came != expected {
+                let right = came.iter().zip(expected).take_while(|(a, b)| a == b);
+                self.received += right.count() as u64;
                 return Err(Trouble::WrongByte);
             }
-            self.received += same.len() as u64;
-            piece = rest;
+            self.received += came.len() as u64;
+        }
+        if self.received > self.sent {
+            return Err(Trouble::WrongByte); // nobody can know what was not sent yet
         }
         Ok(is_empty_after(count, buffer.len()))
     }

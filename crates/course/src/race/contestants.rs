@@ -33,6 +33,8 @@ const SILENTLY: &str = r#"exec "$@" > /dev/null"#;
 /// One that takes part.
 pub struct Contestant {
     pub name: String,
+    /// Whether others wrote it, to measure ours by.
+    pub peer: bool,
     program: Program,
 }
 
@@ -40,13 +42,14 @@ impl Contestant {
     fn new(name: &str, command_line: &str) -> Result<Self> {
         let words = shlex::split(command_line).context("a quote is not closed")?;
         let mut quiet = vec!["sh", "-c", SILENTLY, "sh"];
-        if cfg!(windows) {
-            quiet.clear(); // there is no such shell
+        if cfg!(not(target_os = "linux")) {
+            quiet.clear(); // there only the server itself can say where it listens
         }
         let words = quiet.into_iter().chain(words.iter().map(String::as_str));
         let line = shlex::try_join(words)?;
         Ok(Self {
             name: name.to_owned(),
+            peer: false,
             program: Program::from_command_line(&line).map_err(anyhow::Error::msg)?,
         })
     }
@@ -114,9 +117,12 @@ pub fn own(command_line: &str) -> Result<Contestant> {
 
 /// Servers as others write them, or a word on how to get them.
 pub fn peers() -> Result<Vec<Contestant>> {
-    let mut peers = Vec::new();
+    let mut peers: Vec<Contestant> = Vec::new();
     peers.extend(epoll()?);
     peers.extend(uvloop()?);
+    peers
+        .iter_mut()
+        .for_each(|contestant| contestant.peer = true);
     Ok(peers)
 }
 

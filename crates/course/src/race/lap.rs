@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SMALL;
 use super::machine::Machine;
 use crate::bench::median;
 
@@ -18,6 +19,16 @@ pub enum Load {
 }
 
 impl Load {
+    /// What a page of the book calls it.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::PingPong { bytes, .. } if bytes <= SMALL => "small",
+            Self::PingPong { .. } => "large",
+            Self::Idle { .. } => "idle",
+            Self::Stream { .. } => "stream",
+        }
+    }
+
     /// `64 connections, messages of 64 bytes`.
     pub fn title(self) -> String {
         match self {
@@ -81,6 +92,8 @@ pub struct Heat {
 #[derive(Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
+    /// Whether others wrote it, to measure ours by.
+    pub peer: bool,
     pub laps: Vec<Lap>,
 }
 
@@ -167,7 +180,12 @@ mod tests {
         };
         let laps = vec![lap(1.0, "one"), lap(9.0, "two"), lap(2.0, "one")];
         let name = "it".to_owned();
-        let middle = Entry { name, laps }.middle();
+        let middle = Entry {
+            name,
+            peer: false,
+            laps,
+        }
+        .middle();
         assert_eq!(middle.a_second, Some(2.0));
         assert_eq!(middle.broke, ["one", "two"]);
         assert_eq!(middle.p50, None);

@@ -6,19 +6,23 @@ mod contestants;
 mod lap;
 mod machine;
 mod processors;
+mod ratios;
+mod svg;
 mod table;
 mod track;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tour::Outcome;
+use tour::{Outcome, catalog};
 
 use crate::bar::Bar;
 use contestants::Contestant;
-use lap::{Load, Race, count, grouped};
+pub use lap::Race;
+use lap::{Load, count, grouped};
 use machine::Machine;
 use track::Track;
 
@@ -65,6 +69,12 @@ pub struct Request {
     /// Write every figure to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Keep every figure as what the book shows
+    #[arg(long)]
+    record: bool,
+    /// Draw them, and write the picture to this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -94,11 +104,50 @@ pub fn run(request: &Request) -> Outcome {
         anstream::println!("{}", table::heat(&heat));
         race.heats.push(heat);
     }
-    if let Some(file) = &request.json {
-        std::fs::write(file, serde_json::to_vec_pretty(&race)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
+    anstream::print!("{}", ratios::text(&race));
+    let kept = request.record.then(recording);
+    for file in request.json.iter().chain(&kept) {
+        write(file, &(serde_json::to_string_pretty(&race)? + "\n"))?;
+    }
+    if let Some(file) = &request.svg {
+        write(file, &svg::file(&race))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The race that the book shows.
+fn recording() -> PathBuf {
+    catalog::root().join("docs/recorded/race.json")
+}
+
+impl Race {
+    /// The race that the book shows.
+    pub fn recorded() -> Result<Self> {
+        let text = fs::read_to_string(recording());
+        let text = text.context("no race was recorded\nhint: `just bench-models --record`")?;
+        serde_json::from_str(&text).context("docs/recorded/race.json")
+    }
+
+    /// A picture for a page of the book.
+    pub fn picture(&self) -> String {
+        svg::picture(self)
+    }
+
+    /// How many times as fast each is.
+    pub fn ratios(&self) -> String {
+        ratios::text(self)
+    }
+
+    /// The tables of the loads of this kind, if there are any: `small`, `large`, `idle` or `stream`.
+    pub fn tables(&self, kind: &str) -> Option<String> {
+        let heats = self.heats.iter().filter(|heat| heat.load.kind() == kind);
+        let tables: Vec<String> = heats.map(table::heat).collect();
+        (!tables.is_empty()).then(|| tables.join("\n"))
+    }
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 impl Request {

@@ -49,50 +49,44 @@ pub fn heat(heat: &Heat) -> String {
 
 /// The heads of the columns, as wide as `row` writes them.
 fn columns(load: Load) -> String {
-    match load {
-        Load::PingPong { .. } => format!(
-            "{:>12}{:>10}{:>10}{:>13}{:>10}",
-            "requests/s", "p50, µs", "p99, µs", "CPU, µs each", "load busy"
-        ),
-        Load::Idle { .. } => format!(
-            "{:>12}{:>10}{:>10}{:>13}{:>10}",
-            "requests/s", "p50, µs", "p99, µs", "CPU, µs each", "bytes each"
-        ),
-        Load::Stream { .. } => format!(
-            "{:>12}{:>20}{:>23}",
-            "MiB/s", "CPU, ms a GiB", "memory grew by, KiB"
-        ),
-    }
+    let last = match load {
+        Load::PingPong { .. } => "load busy",
+        Load::Idle { .. } => "bytes each",
+        Load::Stream { .. } => {
+            return format!(
+                "{:>12}{:>16}{:>21}",
+                "MiB/s", "CPU, ms/GiB", "peak grew, KiB"
+            );
+        }
+    };
+    format!(
+        "{:>12}{:>10}{:>10}{:>14}{last:>12}",
+        "requests/s", "p50, µs", "p99, µs", "CPU, µs each"
+    )
 }
 
 fn row(load: Load, lap: &Lap) -> String {
     let number = |figure: Option<f64>| figure.map_or("?".to_owned(), whole);
-    let tenths =
-        |figure: Option<f64>| figure.map_or("?".to_owned(), |figure| format!("{figure:.1}"));
+    let speed = number(lap.a_second);
     let last = match load {
         Load::PingPong { .. } => lap
             .load
             .map_or("?".to_owned(), |share| format!("{:.0} %", share * 100.0)),
-        _ => number(lap.memory),
+        Load::Idle { .. } => number(lap.memory),
+        Load::Stream { .. } => {
+            let processor = number(lap.processor.map(|each| each * 1024.0 / 1e3));
+            let memory = number(lap.memory.map(|bytes| bytes / 1024.0));
+            return format!("{speed:>12}{processor:>16}{memory:>21}");
+        }
     };
-    match load {
-        Load::Stream { .. } => format!(
-            "{:>12}{:>20}{:>23}",
-            number(lap.a_second),
-            number(lap.processor.map(|each| each * 1024.0 / 1e3)),
-            number(lap.memory.map(|bytes| bytes / 1024.0)),
-        ),
-        _ => format!(
-            "{:>12}{:>10}{:>10}{:>13}{last:>10}",
-            number(lap.a_second),
-            number(lap.p50),
-            number(lap.p99),
-            tenths(lap.processor),
-        ),
-    }
+    let processor = lap
+        .processor
+        .map_or("?".to_owned(), |each| format!("{each:.1}"));
+    let (p50, p99) = (number(lap.p50), number(lap.p99));
+    format!("{speed:>12}{p50:>10}{p99:>10}{processor:>14}{last:>12}")
 }
 
-fn whole(figure: f64) -> String {
+pub fn whole(figure: f64) -> String {
     match figure < 0.0 {
         true => format!("-{}", grouped(-figure.round() as u64)),
         false => grouped(figure.round() as u64),

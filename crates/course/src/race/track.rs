@@ -62,6 +62,7 @@ impl Track {
     ) -> Result<Heat> {
         let entry = |contestant: &Contestant| Entry {
             name: contestant.name.clone(),
+            peer: contestant.peer,
             laps: Vec::new(),
         };
         let mut entries: Vec<Entry> = contestants.iter().map(entry).collect();
