@@ -1,5 +1,6 @@
 //! What is put on a server, and what came of it: as data, for the tables, the picture and the file.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::SMALL;
@@ -18,14 +19,26 @@ pub enum Load {
     Stream { mebibytes: u64 },
 }
 
+/// Loads by what they are about.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Kind {
+    /// Small messages
+    Small,
+    /// Large messages
+    Large,
+    /// Many connections that say nothing
+    Idle,
+    /// Much through one connection
+    Stream,
+}
+
 impl Load {
-    /// What a page of the book calls it.
-    pub fn kind(self) -> &'static str {
+    pub fn kind(self) -> Kind {
         match self {
-            Self::PingPong { bytes, .. } if bytes <= SMALL => "small",
-            Self::PingPong { .. } => "large",
-            Self::Idle { .. } => "idle",
-            Self::Stream { .. } => "stream",
+            Self::PingPong { bytes, .. } if bytes <= SMALL => Kind::Small,
+            Self::PingPong { .. } => Kind::Large,
+            Self::Idle { .. } => Kind::Idle,
+            Self::Stream { .. } => Kind::Stream,
         }
     }
 
@@ -110,6 +123,8 @@ pub struct Lap {
     pub processor: Option<f64>,
     /// How much of its processor the load has used, from 0 to 1.
     pub load: Option<f64>,
+    /// And how much of it others had meanwhile, which neither the load nor a server is to blame for.
+    pub disturbed: Option<f64>,
     /// Bytes of the server's own for each idle connection; for a stream, by how much its peak has grown.
     pub memory: Option<f64>,
     /// Whether the load could not have done more while the server could.
@@ -138,6 +153,7 @@ impl Entry {
             p99: middle(|lap| lap.p99),
             processor: middle(|lap| lap.processor),
             load: middle(|lap| lap.load),
+            disturbed: middle(|lap| lap.disturbed),
             memory: middle(|lap| lap.memory),
             load_was_the_limit: limited.count() * 2 > self.laps.len(),
             broke,

@@ -17,12 +17,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use tour::{Outcome, catalog};
 
 use crate::bar::Bar;
 use contestants::Contestant;
 pub use lap::Race;
-use lap::{Load, count, grouped};
+use lap::{Kind, Load, count, grouped};
 use machine::Machine;
 use track::Track;
 
@@ -52,6 +53,9 @@ pub struct Request {
     /// Let the clients ask for so long
     #[arg(long, default_value = "2", value_parser = seconds)]
     seconds: Duration,
+    /// Only loads of these kinds: small, large, idle, stream
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    only: Vec<Kind>,
     /// Let so many clients ask at once, one number after another
     #[arg(
         long,
@@ -140,6 +144,7 @@ impl Race {
 
     /// The tables of the loads of this kind, if there are any: `small`, `large`, `idle` or `stream`.
     pub fn tables(&self, kind: &str) -> Option<String> {
+        let kind = Kind::from_str(kind, true).ok()?;
         let heats = self.heats.iter().filter(|heat| heat.load.kind() == kind);
         let tables: Vec<String> = heats.map(table::heat).collect();
         (!tables.is_empty()).then(|| tables.join("\n"))
@@ -193,6 +198,7 @@ impl Request {
         loads.extend((idle > 0).then_some(Load::Idle { connections: idle }));
         let mebibytes = u64::from(self.stream);
         loads.extend((mebibytes > 0).then_some(Load::Stream { mebibytes }));
+        loads.retain(|load| self.only.is_empty() || self.only.contains(&load.kind()));
         loads
     }
 }

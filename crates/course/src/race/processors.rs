@@ -57,6 +57,14 @@ pub fn time_of_this_thread() -> Option<Duration> {
     None
 }
 
+/// How long this thread has waited for a processor so far, while others had it, if the system tells.
+pub fn waited_for_a_processor() -> Option<Duration> {
+    // Time with a processor, time in the queue for one, and how often (the kernel's documentation, sched-stats.rst).
+    let times = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let waited = times.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(waited))
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};

@@ -4,6 +4,8 @@ use super::lap::{Entry, Heat, Lap, Load, Race, grouped};
 
 /// How long the longest bar is.
 const BAR: usize = 16;
+/// From this share on it is said that the machine had something else to do.
+const NOTICEABLE: f64 = 0.05;
 /// The parts of a character cell that Unicode has blocks for, from an eighth to seven.
 const PARTS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
@@ -36,6 +38,13 @@ pub fn heat(heat: &Heat) -> String {
         text += &format!("{:width$}  {bar:BAR$}{}\n", entry.name, row(heat.load, lap));
         for broke in &lap.broke {
             text += &format!("{:width$}  {broke}\n", "");
+        }
+        if let Some(share) = lap.disturbed.filter(|share| *share > NOTICEABLE) {
+            let share = share * 100.0;
+            text += &format!(
+                "{:width$}  other programs had the load's processor for {share:.0} % of the time\n",
+                ""
+            );
         }
         if lap.load_was_the_limit {
             text += &format!(

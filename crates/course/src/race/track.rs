@@ -10,7 +10,7 @@ use load::{Answers, Content, Crowd, Stream};
 use super::SMALL;
 use super::contestants::Contestant;
 use super::lap::{Entry, Heat, Lap, Load, grouped, permille};
-use super::processors::{Processors, time_of_this_thread};
+use super::processors::{Processors, time_of_this_thread, waited_for_a_processor};
 use crate::bar::Bar;
 use crate::bench::caught;
 
@@ -187,6 +187,8 @@ fn broke(crowd: &Crowd, server: &Server, clients: usize) -> Vec<String> {
 struct Used {
     server: Option<Duration>,
     load: Option<Duration>,
+    /// How long the load has waited for one though it had something to do.
+    waited: Option<Duration>,
 }
 
 impl Used {
@@ -194,6 +196,7 @@ impl Used {
         Self {
             server: server.processor_time(),
             load: time_of_this_thread(),
+            waited: waited_for_a_processor(),
         }
     }
 
@@ -206,6 +209,7 @@ impl Used {
         Self {
             server: between(self.server, before.server),
             load: between(self.load, before.load),
+            waited: between(self.waited, before.waited),
         }
     }
 
@@ -215,6 +219,7 @@ impl Used {
         let server = self.server.filter(|_| done > 0.0);
         lap.processor = server.map(|used| used.as_secs_f64() * 1e6 / done);
         lap.load = self.load.map(share);
+        lap.disturbed = self.waited.map(share);
         let of_servers = f64::from(processors.of_servers().unwrap_or(1));
         let is_busy =
             |used: Option<Duration>, of: f64| used.is_some_and(|used| share(used) > BUSY * of);
