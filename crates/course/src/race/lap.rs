@@ -133,18 +133,35 @@ pub struct Lap {
     pub broke: Vec<String>,
 }
 
+impl Lap {
+    /// With all its figures rounded.
+    pub fn round(self) -> Self {
+        let round = |figure: Option<f64>| figure.map(rounded);
+        Self {
+            a_second: round(self.a_second),
+            p50: round(self.p50),
+            p99: round(self.p99),
+            processor: round(self.processor),
+            load: round(self.load),
+            disturbed: round(self.disturbed),
+            memory: round(self.memory),
+            ..self
+        }
+    }
+}
+
 impl Entry {
-    /// The middle one of all laps for each figure, and all that broke.
+    /// The middle one of all laps for each figure, and what broke first.
     pub fn middle(&self) -> Lap {
         let middle = |figure: fn(&Lap) -> Option<f64>| {
             let figures: Vec<f64> = self.laps.iter().filter_map(figure).collect();
             (!figures.is_empty()).then(|| median(figures))
         };
-        let mut broke: Vec<String> = Vec::new();
-        for word in self.laps.iter().flat_map(|lap| &lap.broke) {
-            if !broke.contains(word) {
-                broke.push(word.clone());
-            }
+        let mut broken = self.laps.iter().filter(|lap| !lap.broke.is_empty());
+        let mut broke = broken.next().map_or(Vec::new(), |lap| lap.broke.clone());
+        let (times, rounds) = (1 + broken.count(), self.laps.len());
+        if !broke.is_empty() && times < rounds {
+            broke.push(format!("in {times} of {rounds} rounds"));
         }
         let limited = self.laps.iter().filter(|lap| lap.load_was_the_limit);
         Lap {
@@ -158,6 +175,16 @@ impl Entry {
             load_was_the_limit: limited.count() * 2 > self.laps.len(),
             broke,
         }
+    }
+}
+
+/// With four digits: what comes after them is chance, and makes a file long.
+fn rounded(figure: f64) -> f64 {
+    let digits = figure.abs().log10().floor();
+    let unit = 10_f64.powf(3.0 - digits);
+    match figure == 0.0 || !unit.is_finite() {
+        true => 0.0,
+        false => (figure * unit).round() / unit,
     }
 }
 
@@ -182,19 +209,25 @@ mod tests {
     }
 
     #[test]
+    fn four_digits_are_kept() {
+        let figures = [123_456.7, 0.012_345, -98_765.0, 0.0, 7.0].map(rounded);
+        assert_eq!(figures, [123_500.0, 0.012_35, -98_770.0, 0.0, 7.0]);
+    }
+
+    #[test]
     fn large_numbers_are_grouped() {
         let numbers = [0, 999, 1000, 1_234_567].map(grouped);
         assert_eq!(numbers, ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]
-    fn the_middle_of_some_laps_has_all_that_broke_once() {
-        let lap = |a_second: f64, broke: &str| Lap {
+    fn the_middle_of_some_laps_says_how_often_it_broke() {
+        let lap = |a_second: f64, broke: &[&str]| Lap {
             a_second: Some(a_second),
-            broke: vec![broke.to_owned()],
+            broke: broke.iter().map(|word| (*word).to_owned()).collect(),
             ..Lap::default()
         };
-        let laps = vec![lap(1.0, "one"), lap(9.0, "two"), lap(2.0, "one")];
+        let laps = vec![lap(1.0, &[]), lap(9.0, &["one"]), lap(2.0, &["two"])];
         let name = "it".to_owned();
         let middle = Entry {
             name,
@@ -203,7 +236,7 @@ mod tests {
         }
         .middle();
         assert_eq!(middle.a_second, Some(2.0));
-        assert_eq!(middle.broke, ["one", "two"]);
+        assert_eq!(middle.broke, ["one", "in 2 of 3 rounds"]);
         assert_eq!(middle.p50, None);
     }
 }

@@ -111,7 +111,7 @@ pub fn run(request: &Request) -> Outcome {
     anstream::print!("{}", ratios::text(&race));
     let kept = request.record.then(recording);
     for file in request.json.iter().chain(&kept) {
-        write(file, &(serde_json::to_string_pretty(&race)? + "\n"))?;
+        write(file, &(serde_json::to_string(&race)? + "\n"))?;
     }
     if let Some(file) = &request.svg {
         write(file, &svg::file(&race))?;

@@ -86,7 +86,7 @@ impl Track {
         if caught(|| server.expect_running()).is_err() {
             lap.broke.push("the server has ended by itself".to_owned());
         }
-        Ok(lap)
+        Ok(lap.round())
     }
 
     fn ping_pong(&mut self, server: &Server, connections: usize, bytes: usize) -> io::Result<Lap> {
