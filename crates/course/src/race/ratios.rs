@@ -1,15 +1,17 @@
 //! What lasts when the machine is another one: how many times as fast, and at how many times the cost.
 
-use super::lap::{Entry, Heat, Lap, Load, Race};
+use super::lap::{Entry, Heat, Kind, Lap, Load, Race};
 use crate::bench::median;
 
 /// The model that all others of the course are to be ahead of.
 const PLAIN_MODEL: &str = "threads";
 
-/// A table for every load with many clients: ours by whatever it is measured by. Empty if there is nothing of the kind.
+/// A table for every load of small messages with many clients: ours by whatever it is measured by. Empty if there is nothing of the kind.
 pub fn text(race: &Race) -> String {
-    let many =
-        |heat: &&Heat| matches!(heat.load, Load::PingPong { connections, .. } if connections > 1);
+    let many = |heat: &&Heat| {
+        let is_small = heat.load.kind() == Kind::Small;
+        is_small && matches!(heat.load, Load::PingPong { connections, .. } if connections > 1)
+    };
     race.heats.iter().filter(many).map(table).collect()
 }
 
