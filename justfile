@@ -34,6 +34,21 @@ step name *arguments:
 diff from to:
     @cargo course diff {{ from }} {{ to }}
 
+# Put the same load on the steps that echo, and compare them: just race threads async
+[group('learn')]
+[no-exit-message]
+[positional-arguments]
+[unix]
+race *arguments:
+    @cargo course race "$@"
+
+# Put the same load on the steps that echo, and compare them: just race threads async
+[group('learn')]
+[no-exit-message]
+[windows]
+race *arguments:
+    @cargo course race {{ arguments }}
+
 # List the steps and the exercises, and how far you are
 [group('learn')]
 list:
@@ -189,3 +204,8 @@ bench-loop:
 [group('measure')]
 bench-protocols *arguments:
     cargo course bench-protocols {{ arguments }}
+
+# Measure the steps that echo beside servers in C and Python
+[group('measure')]
+bench-models *arguments:
+    cargo course race --peers --rounds 5 {{ arguments }}

@@ -27,6 +27,11 @@ impl Bar {
             .show(&format!("{} {text}", render(self.done, self.count)));
     }
 
+    /// Makes room for what is printed.
+    pub fn clear(&self) {
+        self.line.show("");
+    }
+
     /// One step is done.
     pub fn step(&mut self) {
         self.done += 1;

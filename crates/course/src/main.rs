@@ -17,6 +17,7 @@ mod grade;
 mod lesson;
 mod list;
 mod progress;
+mod race;
 mod stage;
 mod stress;
 mod submission;
@@ -64,6 +65,8 @@ enum Command {
         /// The name or the number of another
         to: String,
     },
+    /// Put the same load on each step that echoes, and compare them
+    Race(race::Request),
     /// List the steps and the exercises, and how far you are
     List,
     #[command(flatten)]
@@ -202,6 +205,7 @@ fn run(command: Command) -> Outcome {
             foreground::build_and_run(&catalog::step(&step)?, &arguments)
         }
         Command::Diff { from, to } => diff::run(&from, &to),
+        Command::Race(request) => race::run(&request),
         Command::List => list::run(),
         Command::Exercise(command) => run_for_exercise(command),
         Command::Doctor => doctor::run(),

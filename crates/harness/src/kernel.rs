@@ -77,6 +77,10 @@ mod elsewhere {
         None
     }
 
+    pub fn own_memory(_group: u32) -> Option<u64> {
+        None
+    }
+
     #[cfg(unix)]
     pub fn stopped(_process: u32) -> Option<bool> {
         None
@@ -229,12 +233,20 @@ mod linux {
     /// The most memory, in bytes, that each process of a group has had at a time, added up: what they share is
     /// counted for each. One that has ended is forgotten.
     pub fn peak_memory(group: u32) -> Option<u64> {
+        // The high-water mark of what is resident (proc_pid_status(5)).
+        memory(group, "status", "VmHWM:")
+    }
+
+    /// How much memory, in bytes, the processes of a group have written to that is no file's. This counts page by page;
+    /// `status` has a sum that lags behind by as much as 128 KiB for each processor.
+    pub fn own_memory(group: u32) -> Option<u64> {
+        memory(group, "smaps_rollup", "Anonymous:")
+    }
+
+    fn memory(group: u32, file: &str, name: &str) -> Option<u64> {
         let of = |process: u32| {
-            let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-            // VmHWM, the high-water mark of what is resident (proc_pid_status(5)).
-            let line = status
-                .lines()
-                .find_map(|line| line.strip_prefix("VmHWM:"))?;
+            let text = fs::read_to_string(format!("/proc/{process}/{file}")).ok()?;
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
             let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
             Some(kib * 1024)
         };

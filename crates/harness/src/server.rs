@@ -451,6 +451,17 @@ impl Server {
         kernel::peak_memory(self.process().as_ref()?.id)
     }
 
+    /// How much memory, in bytes, is the own of the server and of all that it has started: what they have written to, and
+    /// no file. The kernel's for them is not in it. `None` where the system does not tell.
+    pub fn own_memory(&self) -> Option<u64> {
+        kernel::own_memory(self.process().as_ref()?.id)
+    }
+
+    /// The last lines that the server has printed on standard error, each safe to print.
+    pub fn last_words(&self) -> Option<String> {
+        self.process().as_ref()?.last_words()
+    }
+
     /// Asks until there is an answer, for 2 s at most. `None` is no answer yet; the inner one of `answer`
     /// is its own.
     fn ask_kernel<T>(&self, mut answer: impl FnMut(u32) -> Option<Option<T>>) -> Option<T> {

@@ -11,13 +11,13 @@ use anyhow::{Result, anyhow};
 use harness::Failure;
 
 /// The middle one. There must be one.
-fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
+pub fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
     values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
     values[values.len() / 2]
 }
 
 /// What the harness fails at, as an error: there is no suite here to catch it.
-fn caught<T>(body: impl FnOnce() -> T) -> Result<T> {
+pub fn caught<T>(body: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).map_err(|payload| match payload.downcast::<Failure>() {
         Ok(failure) => anyhow!("{}", failure.text().trim_end()),
         Err(other) => resume_unwind(other),

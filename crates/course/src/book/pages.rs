@@ -47,6 +47,8 @@ pub enum Directive {
     Error { name: String },
     /// The README of an exercise.
     Exercise { name: String },
+    /// A part of the race that was recorded.
+    Race { part: String },
 }
 
 /// A change to a step, and the check that shows what comes of it.
@@ -157,11 +159,7 @@ fn first_line(text: &str) -> &str {
 }
 
 fn parse(asked: &str) -> Result<Directive> {
-    let words: Vec<String> = first_line(asked)
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let words: Vec<&str> = first_line(asked).split_whitespace().collect();
     let owned = str::to_owned;
     Ok(match *words.as_slice() {
         ["code", program, ref items @ ..] if !items.is_empty() => Directive::Code {
@@ -193,6 +191,9 @@ fn parse(asked: &str) -> Result<Directive> {
         },
         ["exercise", name] => Directive::Exercise {
             name: name.to_owned(),
+        },
+        ["race", part] => Directive::Race {
+            part: part.to_owned(),
         },
         _ => bail!("{:?} asks for nothing that is known", first_line(asked)),
     })
@@ -317,9 +318,12 @@ impl Directive {
                 format!("{}/experiment-{}.txt", experiment.step, experiment.name)
             }
             Self::Error { name } => format!("errors/{name}.txt"),
-            Self::Code { .. } | Self::Help { .. } | Self::Diff { .. } | Self::Exercise { .. } => {
-                return None;
-            }
+            // The race is no recording like these: it is never the same, and is made by hand on a quiet machine.
+            Self::Code { .. }
+            | Self::Help { .. }
+            | Self::Diff { .. }
+            | Self::Exercise { .. }
+            | Self::Race { .. } => return None,
         };
         Some(path.into())
     }

@@ -18,6 +18,7 @@ use super::recording::Recording;
 use super::trace::Call;
 use super::{draw, recorded};
 use crate::diff::new_modules;
+use crate::race::Race;
 use crate::stage::files_below;
 
 /// Reads `[context, book]` and writes the book with its pages woven (mdBook's guide, "Preprocessors").
@@ -137,6 +138,7 @@ fn answer(directive: &Directive) -> Result<String> {
             Ok(block("console", &(command + &kept()?)))
         }
         Directive::Exercise { name } => exercise(name),
+        Directive::Race { part } => race(part),
     }
 }
 
@@ -334,6 +336,27 @@ fn exercise(name: &str) -> Result<String> {
         );
     }
     Ok(text)
+}
+
+/// A part of the race that `just bench-models --record` has kept: where it was run, its picture, its ratios, or the table
+/// of some loads.
+fn race(part: &str) -> Result<String> {
+    let race = Race::recorded()?;
+    Ok(match part {
+        "machine" => format!("{}.\n\n", race.machine.text()),
+        "picture" => {
+            let picture = race.picture();
+            format!("<figure class=\"picture\">\n{picture}</figure>\n\n")
+        }
+        "ratios" => block("text", &race.ratios()),
+        _ => {
+            let tables = race.tables(part);
+            block(
+                "text",
+                &tables.with_context(|| format!("the race has no {part:?}"))?,
+            )
+        }
+    })
 }
 
 #[cfg(test)]
