@@ -430,6 +430,24 @@ impl Client {
         (self, got)
     }
 
+    /// Reads so many bytes, whatever they are, or those that come before the connection ends in whatever way. Each must
+    /// come within 2 s of the one before.
+    #[track_caller]
+    pub fn read_up_to(mut self, length: usize) -> (Self, Vec<u8>) {
+        let mut got = vec![0; length];
+        let mut filled = 0;
+        while filled < length {
+            match self.read_patiently(&mut got[filled..]) {
+                Ok(more) => filled += more,
+                Err(Ending::Closed | Ending::Reset) => break,
+                Err(ending) => self.fell_short(&count(length), &got[..filled], &ending),
+            }
+        }
+        got.truncate(filled);
+        self.record_received(&got);
+        (self, got)
+    }
+
     /// Reads all that comes until the server closes the connection. Fails the check if it does not, or resets it.
     #[track_caller]
     pub fn read_to_end(mut self) -> Vec<u8> {
@@ -474,10 +492,16 @@ impl Client {
     /// Waits until something comes or the connection ends, for so long at most: for a server's own time-outs, which may
     /// be longer than the 2 s of an expectation. What comes is left for that.
     pub fn wait_up_to(self, waiting: Duration) -> Self {
+        self.hears_within(waiting);
+        self
+    }
+
+    /// Whether something comes or the connection ends within this time. What comes is left for the next expectation.
+    pub fn hears_within(&self, waiting: Duration) -> bool {
         // A socket that was shut down on both sides takes no time-out on macOS; the next expectation tells.
         let _ = self.stream.set_read_timeout(Some(waiting));
-        let _ = self.stream.peek(&mut [0]);
-        self
+        let peeked = self.stream.peek(&mut [0]);
+        !peeked.is_err_and(|error| is_timeout(&error))
     }
 
     /// Expects that nothing comes for 100 ms, and that the connection stays open.

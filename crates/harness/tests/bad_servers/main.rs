@@ -87,6 +87,11 @@ const BAD_SERVERS: &[BadServer] = &[
         (0..5).for_each(|_| hello(server));
         server.expect_descriptors(before);
     }),
+    ("keeps_threads", |server| {
+        let before = server.threads();
+        (0..5).for_each(|_| hello(server));
+        server.expect_threads(before);
+    }),
     ("binds_every_address", Server::expect_listens_as_told),
     ("leaves_a_grandchild", hello),
     ("ignores_sigterm", Server::terminate),

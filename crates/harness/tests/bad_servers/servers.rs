@@ -223,6 +223,13 @@ const SERVERS: &[(&str, BadServer)] = &[
             kept.push(client);
         }
     }),
+    ("keeps_threads", |bind| {
+        let listener = listen(bind)?;
+        loop {
+            serve_one(&mut listener.accept()?.0, ANSWER)?;
+            thread::spawn(|| wait_for_ever(()));
+        }
+    }),
     ("resets_every_client", |bind| {
         let listener = listen(bind)?;
         loop {
