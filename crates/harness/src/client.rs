@@ -362,6 +362,30 @@ impl Client {
         }
     }
 
+    /// The same for more than the buffers on the way can hold: where it goes wrong is a matter of luck then, so neither
+    /// the failure nor the conversation says where.
+    #[track_caller]
+    pub fn expect_whole(mut self, expected: impl AsRef<[u8]>) -> Self {
+        let expected = expected.as_ref();
+        let (good, wrong, ending) = self.read_while_right(expected);
+        if good == expected.len() {
+            self.record_received(expected);
+            return self;
+        }
+        let got = match &ending {
+            Some(ending) if wrong.is_empty() => ending.name(),
+            _ => "other bytes",
+        };
+        let note = ending.as_ref().and_then(Ending::note);
+        if let Some(ending) = &ending {
+            self.record_ending(ending);
+        }
+        let expected = format!("all of {}", Excerpt::of(expected));
+        Failure::new(expected, format!("a part of it, then {got}"))
+            .entries(note)
+            .raise()
+    }
+
     /// Expects exactly this line next. `line` is without its newline, which must come too.
     #[track_caller]
     pub fn expect_line(self, line: &str) -> Self {

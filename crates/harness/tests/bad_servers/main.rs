@@ -49,6 +49,10 @@ const BAD_SERVERS: &[BadServer] = &[
     ("trailing_garbage", hello),
     ("wrong_byte_in_the_middle", hello),
     ("closes_early", hello),
+    ("breaks_off", |server| {
+        let client = server.connect().send("hello\n");
+        client.expect_whole("x".repeat(1 << 20)).expect_end();
+    }),
     ("answers_before_reading", |server| {
         let client = server.connect().send("hello\n");
         server.expect_line("answered");

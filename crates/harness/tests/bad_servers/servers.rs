@@ -230,6 +230,8 @@ const SERVERS: &[(&str, BadServer)] = &[
             thread::spawn(|| wait_for_ever(()));
         }
     }),
+    // Half of what is expected, in pieces that come as they may.
+    ("breaks_off", |bind| serve(&listen(bind)?, &[b'x'; 1 << 19])),
     ("resets_every_client", |bind| {
         let listener = listen(bind)?;
         loop {
