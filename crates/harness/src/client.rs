@@ -276,14 +276,21 @@ impl Client {
     ///
     /// Fails the check if the server goes on taking, and so has 64 MiB to keep somewhere.
     #[track_caller]
-    pub fn send_until_blocked(mut self) -> Self {
+    pub fn send_until_blocked(self) -> Self {
+        self.send_until_blocked_before(64 << 20)
+    }
+
+    /// The same, for a server that works on what it takes: it fails the check with as many bytes as `most`. The kernels
+    /// on both sides take a few MiB by themselves.
+    #[track_caller]
+    pub fn send_until_blocked_before(mut self, most: usize) -> Self {
         let chunk = [b'x'; 1 << 16];
         let _ = self.stream.set_write_timeout(Some(SILENCE));
         let (mut sent, mut late) = (0, None);
-        while sent < 64 << 20 {
+        while sent < most {
             let tired = Instant::now() > self.target.give_up;
-            // Exactly 64 MiB, also when a write was cut short by its time-out: the text is always the same.
-            let room = chunk.len().min((64 << 20) - sent);
+            // Exactly so many, also when a write was cut short by its time-out: the text is always the same.
+            let room = chunk.len().min(most - sent);
             match self.stream.write(&chunk[..room]) {
                 Ok(count) if !tired => (sent, late) = (sent + count, None),
                 Ok(_) => cannot_send(&ErrorKind::TimedOut.into(), sent).raise(),
@@ -306,7 +313,7 @@ impl Client {
                 tail: "xxx".into(),
             },
         });
-        if sent >= 64 << 20 {
+        if sent >= most {
             let got = format!("it took {} and sent nothing that was read", count(sent));
             Failure::new(
                 "a server that stops reading while its answers are not read",

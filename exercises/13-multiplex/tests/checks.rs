@@ -12,6 +12,8 @@ const LONGEST: usize = 1024;
 /// So many lines of a letter have more replies than the kernels on both sides keep, and fewer bytes than they keep of
 /// what is sent.
 const TOO_MANY: usize = 64 * 1024;
+/// Whoever takes so many bytes has them in its own memory.
+const TOO_MUCH: usize = 16 * 1024 * 1024;
 
 fn main() -> ExitCode {
     Suite::new("multiplex", env!("CARGO_BIN_EXE_multiplex"))
@@ -197,7 +199,8 @@ fn has_finished(server: &Server) {
 
 fn never_reads(server: &Server) {
     let word = word(&mut server.random());
-    let stuck = server.connect_as("stuck").send_until_blocked();
+    let stuck = server.connect_as("stuck");
+    let stuck = stuck.send_until_blocked_before(TOO_MUCH);
     let client = is_answered(server.connect_as("client"), &word);
     client.finish_sending().expect_end();
     stuck.hang_up();
@@ -233,10 +236,11 @@ fn resets(server: &Server) {
     let word = word(&mut server.random());
     let before = server.descriptors();
     for _ in 0..5 {
-        server.connect_as("gone").reset();
         server.connect_as("half").send(&word).pause().reset();
+        server.expect_running();
         is_answered(server.connect_as("one"), &word).reset();
         too_many(server, "stuck").0.reset();
+        server.connect_as("gone").reset();
     }
     server.expect_descriptors(before);
     let next = is_answered(server.connect_as("next"), &word);
@@ -250,6 +254,7 @@ fn inherits_nothing(server: &Server) {
     let (stuck, _) = too_many(server, "stuck");
     is_served_meanwhile(server).hang_up();
     half.reset();
+    server.expect_running();
     stuck.reset();
     server.expect_descriptors(before);
     let heirs = ["first", "second"].map(|name| server.connect_as(name));

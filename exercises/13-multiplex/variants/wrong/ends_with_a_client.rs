@@ -1,8 +1,6 @@
-//! Hands an error of a client on, and the loop ends with it.
+//! Takes an error of reading for one of its own, and ends.
 //!
 //! Caught by:
-//! - a-client-that-never-reads-is-not-read-and-harms-nobody
-//! - it-sleeps-while-there-is-nothing-to-do
 //! - clients-that-reset-leave-nothing-behind
 //! - who-gets-a-slot-inherits-nothing
 
@@ -134,7 +132,9 @@ impl Client {
     /// Does all that can be done without waiting. Returns what to wait for, or nothing if it is over.
     fn go_on(&mut self, buffer: &mut [u8]) -> io::Result<Option<Interest>> {
         for _ in 0..TURN {
-            self.send()?;
+            if self.send().is_err() {
+                return Ok(None); // it has gone
+            }
             if !self.unsent.is_empty() {
                 return Ok(Some(Interest::WRITABLE));
             }

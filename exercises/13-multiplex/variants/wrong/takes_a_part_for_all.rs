@@ -1,9 +1,8 @@
-//! Writes once, and takes it for granted that all was taken.
+//! Takes it for granted that a write which takes something has taken all.
 //!
 //! Caught by:
 //! - a-client-that-reads-late-gets-every-reply
 //! - a-client-that-has-finished-sending-gets-every-reply
-//! - a-client-that-never-reads-is-not-read-and-harms-nobody
 
 use std::io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
 use std::io::{self, Read, Write};
@@ -172,9 +171,12 @@ impl Client {
 
     /// Hands over what the kernel has room for. It may take a part, or nothing.
     fn send(&mut self) -> io::Result<()> {
-        match self.stream.write(&self.unsent) {
-            Err(error) if error.kind() != WouldBlock => return Err(error),
-            _ => self.unsent.clear(),
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(_) => self.unsent.clear(),
+                Err(error) if error.kind() == WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
