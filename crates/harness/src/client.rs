@@ -276,14 +276,21 @@ impl Client {
     ///
     /// Fails the check if the server goes on taking, and so has 64 MiB to keep somewhere.
     #[track_caller]
-    pub fn send_until_blocked(mut self) -> Self {
+    pub fn send_until_blocked(self) -> Self {
+        self.send_until_blocked_before(64 << 20)
+    }
+
+    /// The same, for a server that works on what it takes: it fails the check with as many bytes as `most`. The kernels
+    /// on both sides take a few MiB by themselves.
+    #[track_caller]
+    pub fn send_until_blocked_before(mut self, most: usize) -> Self {
         let chunk = [b'x'; 1 << 16];
         let _ = self.stream.set_write_timeout(Some(SILENCE));
         let (mut sent, mut late) = (0, None);
-        while sent < 64 << 20 {
+        while sent < most {
             let tired = Instant::now() > self.target.give_up;
-            // Exactly 64 MiB, also when a write was cut short by its time-out: the text is always the same.
-            let room = chunk.len().min((64 << 20) - sent);
+            // Exactly so many, also when a write was cut short by its time-out: the text is always the same.
+            let room = chunk.len().min(most - sent);
             match self.stream.write(&chunk[..room]) {
                 Ok(count) if !tired => (sent, late) = (sent + count, None),
                 Ok(_) => cannot_send(&ErrorKind::TimedOut.into(), sent).raise(),
@@ -306,7 +313,7 @@ impl Client {
                 tail: "xxx".into(),
             },
         });
-        if sent >= 64 << 20 {
+        if sent >= most {
             let got = format!("it took {} and sent nothing that was read", count(sent));
             Failure::new(
                 "a server that stops reading while its answers are not read",
@@ -360,6 +367,30 @@ impl Client {
             Ok(()) => self,
             Err(failure) => failure.raise(),
         }
+    }
+
+    /// The same for more than the buffers on the way can hold: where it goes wrong is a matter of luck then, so neither
+    /// the failure nor the conversation says where.
+    #[track_caller]
+    pub fn expect_whole(mut self, expected: impl AsRef<[u8]>) -> Self {
+        let expected = expected.as_ref();
+        let (good, wrong, ending) = self.read_while_right(expected);
+        if good == expected.len() {
+            self.record_received(expected);
+            return self;
+        }
+        let got = match &ending {
+            Some(ending) if wrong.is_empty() => ending.name(),
+            _ => "other bytes",
+        };
+        let note = ending.as_ref().and_then(Ending::note);
+        if let Some(ending) = &ending {
+            self.record_ending(ending);
+        }
+        let expected = format!("all of {}", Excerpt::of(expected));
+        Failure::new(expected, format!("a part of it, then {got}"))
+            .entries(note)
+            .raise()
     }
 
     /// Expects exactly this line next. `line` is without its newline, which must come too.
@@ -430,6 +461,24 @@ impl Client {
         (self, got)
     }
 
+    /// Reads so many bytes, whatever they are, or those that come before the connection ends in whatever way. Each must
+    /// come within 2 s of the one before.
+    #[track_caller]
+    pub fn read_up_to(mut self, length: usize) -> (Self, Vec<u8>) {
+        let mut got = vec![0; length];
+        let mut filled = 0;
+        while filled < length {
+            match self.read_patiently(&mut got[filled..]) {
+                Ok(more) => filled += more,
+                Err(Ending::Closed | Ending::Reset) => break,
+                Err(ending) => self.fell_short(&count(length), &got[..filled], &ending),
+            }
+        }
+        got.truncate(filled);
+        self.record_received(&got);
+        (self, got)
+    }
+
     /// Reads all that comes until the server closes the connection. Fails the check if it does not, or resets it.
     #[track_caller]
     pub fn read_to_end(mut self) -> Vec<u8> {
@@ -474,10 +523,16 @@ impl Client {
     /// Waits until something comes or the connection ends, for so long at most: for a server's own time-outs, which may
     /// be longer than the 2 s of an expectation. What comes is left for that.
     pub fn wait_up_to(self, waiting: Duration) -> Self {
+        self.hears_within(waiting);
+        self
+    }
+
+    /// Whether something comes or the connection ends within this time. What comes is left for the next expectation.
+    pub fn hears_within(&self, waiting: Duration) -> bool {
         // A socket that was shut down on both sides takes no time-out on macOS; the next expectation tells.
         let _ = self.stream.set_read_timeout(Some(waiting));
-        let _ = self.stream.peek(&mut [0]);
-        self
+        let peeked = self.stream.peek(&mut [0]);
+        !peeked.is_err_and(|error| is_timeout(&error))
     }
 
     /// Expects that nothing comes for 100 ms, and that the connection stays open.

@@ -90,6 +90,10 @@ mod elsewhere {
         None
     }
 
+    pub fn threads(_group: u32) -> Option<usize> {
+        None
+    }
+
     pub fn open_socket(_group: u32, _descriptor: i32) -> io::Result<Option<socket2::Socket>> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -269,6 +273,13 @@ mod linux {
     /// How many descriptors a process has open.
     pub fn descriptors(process: u32) -> Option<usize> {
         Some(fs::read_dir(format!("/proc/{process}/fd")).ok()?.count())
+    }
+
+    /// How many threads the processes of a group have.
+    pub fn threads(group: u32) -> Option<usize> {
+        let of = |process| Some(fs::read_dir(format!("/proc/{process}/task")).ok()?.count());
+        of(group)?;
+        Some(members(group).filter_map(of).sum())
     }
 
     /// A copy of the socket that a process of the group calls by this number (pidfd_getfd(2)): it can be

@@ -439,6 +439,23 @@ impl Server {
         }
     }
 
+    /// How many threads the server has, those of its children included. Skips the check where the system does not tell.
+    pub fn threads(&self) -> usize {
+        self.ask_kernel(|group| kernel::threads(group).map(Some))
+            .unwrap_or_default()
+    }
+
+    /// Fails unless the server has no more than `count` threads, within 2 s.
+    #[track_caller]
+    pub fn expect_threads(&self, count: usize) {
+        let few = |threads: usize| (threads <= count).then_some(());
+        let found = self.ask_kernel(|group| kernel::threads(group).map(few));
+        if found.is_none() {
+            let got = format!("{} threads", self.threads());
+            Failure::new(format!("no more threads than {count}"), got).raise();
+        }
+    }
+
     /// How long the server and all that it has started have had a processor so far, for themselves and in the kernel.
     /// `None` where the system does not tell.
     pub fn processor_time(&self) -> Option<Duration> {

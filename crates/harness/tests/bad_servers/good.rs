@@ -52,7 +52,7 @@ pub fn trials() -> Vec<Trial> {
 /// What is tested, the server that it is tested on, and the check that passes.
 type Talk = (&'static str, &'static str, fn(&Server));
 
-const CONVERSATIONS: [Talk; 10] = [
+const CONVERSATIONS: [Talk; 11] = [
     (
         "a_frozen_server_finds_it_all_at_once",
         "answers_each_read",
@@ -63,6 +63,17 @@ const CONVERSATIONS: [Talk; 10] = [
             server.expect_asleep();
         },
     ),
+    ("what_comes_before_the_end_is_read", "honest", |server| {
+        let client = server.connect();
+        assert!(!client.hears_within(Duration::from_millis(1)));
+        let client = client.send("hello\n");
+        assert!(client.hears_within(Duration::from_secs(10)));
+        let (client, begun) = client.read_up_to(4);
+        let (client, rest) = client.read_up_to(100);
+        assert!(client.hears_within(Duration::from_millis(1)), "the end");
+        assert_eq!([begun, rest].concat(), b"received: hello\n");
+        client.expect_end();
+    }),
     ("pieces_arrive_apart", "answers_each_read", |server| {
         let client = server.connect().send_byte_by_byte("hello");
         client

@@ -49,6 +49,10 @@ const BAD_SERVERS: &[BadServer] = &[
     ("trailing_garbage", hello),
     ("wrong_byte_in_the_middle", hello),
     ("closes_early", hello),
+    ("breaks_off", |server| {
+        let client = server.connect().send("hello\n");
+        client.expect_whole("x".repeat(1 << 20)).expect_end();
+    }),
     ("answers_before_reading", |server| {
         let client = server.connect().send("hello\n");
         server.expect_line("answered");
@@ -86,6 +90,11 @@ const BAD_SERVERS: &[BadServer] = &[
         let before = server.descriptors();
         (0..5).for_each(|_| hello(server));
         server.expect_descriptors(before);
+    }),
+    ("keeps_threads", |server| {
+        let before = server.threads();
+        (0..5).for_each(|_| hello(server));
+        server.expect_threads(before);
     }),
     ("binds_every_address", Server::expect_listens_as_told),
     ("leaves_a_grandchild", hello),

@@ -223,6 +223,15 @@ const SERVERS: &[(&str, BadServer)] = &[
             kept.push(client);
         }
     }),
+    ("keeps_threads", |bind| {
+        let listener = listen(bind)?;
+        loop {
+            serve_one(&mut listener.accept()?.0, ANSWER)?;
+            thread::spawn(|| wait_for_ever(()));
+        }
+    }),
+    // Half of what is expected, in pieces that come as they may.
+    ("breaks_off", |bind| serve(&listen(bind)?, &[b'x'; 1 << 19])),
     ("resets_every_client", |bind| {
         let listener = listen(bind)?;
         loop {
