@@ -125,12 +125,16 @@ impl Client {
         let Some(at) = got.iter().zip(heard).position(|(got, heard)| got != heard) else {
             return Ok(Heard::All);
         };
-        // It may have begun like what it has come before.
         let line = heard[..at].iter().rposition(|byte| *byte == b'\n');
         let line = line.map_or(0, |end| end + 1);
-        if let Some(news) = news {
+        // It stands between two lines, and perhaps not all of it has been read.
+        let is_news = |news: &&[u8]| {
+            let length = news.len().min(got.len() - line);
+            got[line..].starts_with(&news[..length])
+        };
+        if let Some(news) = news.filter(is_news) {
             got.extend(self.take(news.len())?);
-            if got[line..].starts_with(news) && got[line + news.len()..] == heard[line..] {
+            if got[line + news.len()..] == heard[line..] {
                 return Ok(Heard::News);
             }
         }
