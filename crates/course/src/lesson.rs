@@ -115,7 +115,7 @@ fn extra_files(exercise: &Lesson) -> Result<Vec<OsString>> {
     Ok(names.filter(|name| name != "main.rs").collect())
 }
 
-/// Prints the solutions, once the exercise is passed.
+/// Prints the solution, once the exercise is passed, and says where others stand.
 pub fn solution(name: &str, force: bool) -> Outcome {
     let exercise = catalog::exercise(name)?;
     let passed = Progress::load()?.of(&exercise.name).passed;
@@ -126,22 +126,31 @@ pub fn solution(name: &str, force: bool) -> Outcome {
             exercise.name
         );
     }
+    let references = references(&exercise)?;
+    for (index, path) in references.iter().enumerate() {
+        match index {
+            0 => anstream::println!("// {}\n\n{}", exercise.path(path), exercise.read(path)?),
+            _ => anstream::println!("// another way: {}", exercise.path(path)),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The solutions of an exercise, `variants/reference.rs` first.
+fn references(exercise: &Lesson) -> Result<Vec<String>> {
     let folder = exercise.folder.join("variants");
     let entries =
         fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    let mut names: Vec<String> = entries
+    let names = entries
         .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let mut stems: Vec<String> = names
+        .filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))
+        .filter(|stem| stem.starts_with("reference"))
         .collect();
-    names.sort();
-    for name in names
-        .iter()
-        .filter(|name| name.starts_with("reference") && name.ends_with(".rs"))
-    {
-        let path = format!("variants/{name}");
-        anstream::println!("// {}\n\n{}", exercise.path(&path), exercise.read(&path)?);
-    }
-    Ok(ExitCode::SUCCESS)
+    stems.sort();
+    let path = |stem| format!("variants/{stem}.rs");
+    Ok(stems.into_iter().map(path).collect())
 }
 
 /// Plays the client's part of a check: with the exercise's own program, or as these options say.

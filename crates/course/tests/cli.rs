@@ -6,7 +6,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use expect_test::{ExpectFile, expect_file};
 use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, diff, starts_with};
+use predicates::str::{contains, diff, ends_with, starts_with};
 
 fn course(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_course"));
@@ -134,6 +134,12 @@ fn a_solution_is_shown_to_who_has_passed_or_insists() {
         .stderr(refused);
     let shown = starts_with("// exercises/06-lines/variants/reference.rs");
     course(&["solution", "lines", "--force"])
+        .assert()
+        .success()
+        .stdout(shown);
+    let others = ends_with("\n// another way: exercises/14-chat/variants/reference-tokio.rs\n");
+    let shown = starts_with("// exercises/14-chat/variants/reference.rs\n").and(others);
+    course(&["solution", "chat", "--force"])
         .assert()
         .success()
         .stdout(shown);

@@ -42,7 +42,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// Whether the server waits for something to happen; taken for granted where nobody can tell.
-    fn asleep(&self) -> bool {
+    pub fn asleep(&self) -> bool {
         self.process.and_then(kernel::asleep).unwrap_or(true)
     }
 
@@ -61,11 +61,11 @@ impl Target {
 #[must_use = "a conversation ends in expect_end, expect_reset, hang_up or reset"]
 pub struct Client {
     name: String,
-    stream: TcpStream,
+    pub(crate) stream: TcpStream,
     address: SocketAddr,
-    target: Target,
+    pub(crate) target: Target,
     /// How many bytes were sent to the server.
-    sent: u64,
+    pub(crate) sent: u64,
     finished: bool,
     reset: bool,
     /// When the last byte came.
@@ -90,7 +90,7 @@ impl Refusal {
 }
 
 /// How a connection was when no byte came.
-enum Ending {
+pub(crate) enum Ending {
     Closed,
     Reset,
     Silent,
@@ -99,7 +99,7 @@ enum Ending {
 }
 
 impl Ending {
-    fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Closed => "the server closed the connection",
             Self::Reset => "the connection was reset",
@@ -187,7 +187,11 @@ impl Client {
         self.sent
     }
 
-    fn record(&self, what: What) {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn record(&self, what: What) {
         self.target.recorder.client(&self.name, what);
     }
 
@@ -735,7 +739,7 @@ impl Client {
     }
 
     /// Reads what comes within 2 s, and later as long as the server works.
-    fn read_patiently(&mut self, buffer: &mut [u8]) -> Result<usize, Ending> {
+    pub(crate) fn read_patiently(&mut self, buffer: &mut [u8]) -> Result<usize, Ending> {
         self.read_while_it_works(buffer, PATIENCE)
     }
 
@@ -830,7 +834,11 @@ pub(crate) fn wait_for(patience: Duration, is_so: impl Fn() -> bool) {
 
 /// Each part must be taken within 2 s (the stream's own time-out) by a server that does not work on the
 /// last one, and all before the check is over.
-fn write_all(mut stream: &TcpStream, mut bytes: &[u8], target: &Target) -> io::Result<()> {
+pub(crate) fn write_all(
+    mut stream: &TcpStream,
+    mut bytes: &[u8],
+    target: &Target,
+) -> io::Result<()> {
     let mut late = None;
     while !bytes.is_empty() {
         match stream.write(bytes) {

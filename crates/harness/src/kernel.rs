@@ -53,6 +53,10 @@ mod elsewhere {
         None
     }
 
+    pub fn unsent(_client: SocketAddr, _server: SocketAddr) -> Option<u32> {
+        None
+    }
+
     pub fn inbox(_server: SocketAddr) -> Option<Inbox> {
         None
     }
@@ -154,6 +158,12 @@ mod linux {
             unread: end.received,
             accepted: end.inode != 0,
         })
+    }
+
+    /// How many bytes the server's kernel still has for `client`: it has not sent them, or does not know that they have
+    /// arrived. `None` if there is no such connection any more.
+    pub fn unsent(client: SocketAddr, server: SocketAddr) -> Option<u32> {
+        end(server, client).map(|end| end.unsent)
     }
 
     /// One end of a connection, if it is one.
@@ -380,6 +390,8 @@ mod linux {
         remote: SocketAddr,
         /// Bytes that the program has not read.
         received: u32,
+        /// Bytes that the other side has not acknowledged.
+        unsent: u32,
         /// Bytes of a connection, those that were read included.
         received_ever: Option<u64>,
         inode: u32,
@@ -477,6 +489,7 @@ mod linux {
             local: address(4, 8)?,
             remote: address(6, 24)?,
             received: number(body, 56)?,
+            unsent: number(body, 60)?,
             received_ever: received_ever(attributes),
             inode: number(body, 68)?,
         })

@@ -55,6 +55,7 @@ mod patience;
 mod peer;
 mod process;
 mod program;
+mod relay;
 mod report;
 mod rude;
 mod server;

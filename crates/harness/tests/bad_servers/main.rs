@@ -107,6 +107,13 @@ const BAD_SERVERS: &[BadServer] = &[
         let (client, _) = server.connect().send("hello\n").read_line();
         client.hang_up();
     }),
+    ("relays_in_capitals", |server| {
+        let [talker, listener] = ["talker", "listener"].map(|name| server.connect_as(name));
+        let piece = b"xxx\nxxx\n";
+        let (talker, listener) = talker.talk_until_told(piece, listener, piece, "reader left");
+        talker.hang_up();
+        listener.hang_up();
+    }),
     ("floods_stdout", |server| {
         server.expect_line("line 99999 of far too many");
         hello(server);

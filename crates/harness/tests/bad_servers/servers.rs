@@ -40,6 +40,15 @@ const SERVERS: &[(&str, BadServer)] = &[
             thread::spawn(move || echo(client));
         }
     }),
+    ("relays_in_capitals", |bind| {
+        let listener = listen(bind)?;
+        let (mut talker, mut other) = (listener.accept()?.0, listener.accept()?.0);
+        let mut buffer = [0; 64];
+        loop {
+            let count = talker.read(&mut buffer)?;
+            other.write_all(&buffer[..count].to_ascii_uppercase())?;
+        }
+    }),
     ("udp_echo", |bind| {
         answer_datagrams(bind, |socket, datagram, peer| {
             socket.send_to(datagram, peer).map(drop)
