@@ -178,15 +178,12 @@ async fn serve(mut stream: TcpStream, peer: SocketAddr, args: &Args) -> Result<(
 /// While `read` waits, its buffer waits as well. Of ten thousand clients hardly any has something to say, so here each look
 /// has a buffer of its own, which is gone if there was nothing.
 async fn next_reply(stream: &mut TcpStream, args: &Args) -> io::Result<Vec<u8>> {
-    let start = args.prefix.len();
+    let size = args.prefix.len() + args.buffer as usize;
     let look = |context: &mut task::Context<'_>| {
-        let mut reply = vec![0; start + args.buffer as usize];
-        reply[..start].copy_from_slice(args.prefix.as_bytes());
-        let looked = pin!(stream.read(&mut reply[start..])).poll(context);
-        looked.map_ok(|count| {
-            reply.truncate(start + count);
-            reply
-        })
+        let mut reply = Vec::with_capacity(size);
+        reply.extend_from_slice(args.prefix.as_bytes());
+        let count = pin!(stream.read_buf(&mut reply)).poll(context);
+        count.map_ok(|_| reply)
     };
     poll_fn(look).await
 }
