@@ -57,23 +57,3 @@ fn system_name() -> &'static str {
         other => other,
     }
 }
-
-/// Takes all descriptors that this process may have; its servers inherit that. Returns how many there are, if there is a
-/// limit. A shell begins with a lower one, 1024 as a rule: enough for people, and a bound for programs with select(2).
-#[cfg(unix)]
-pub fn raise_descriptors() -> Option<u64> {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    let before = limit.current;
-    limit.current = limit.maximum;
-    // macOS names a limit here that it does not grant.
-    match setrlimit(Resource::Nofile, limit) {
-        Ok(()) => limit.maximum,
-        Err(_) => before,
-    }
-}
-
-#[cfg(not(unix))]
-pub fn raise_descriptors() -> Option<u64> {
-    None
-}

@@ -30,6 +30,8 @@ use track::Track;
 /// The messages, in bytes: a line of a chat, and as much as a server reads at a time.
 pub const SMALL: usize = 64;
 const LARGE: usize = 16 * 1024;
+/// For as many clients as the options allow. Whoever is started by us may have as many.
+const MOST_DESCRIPTORS: u64 = 1 << 17;
 /// Besides its clients' connections, a process needs a few descriptors.
 const OTHER_DESCRIPTORS: u64 = 64;
 
@@ -172,7 +174,7 @@ impl Request {
 
     /// What is put on the servers, as far as this machine allows. What it does not is noted.
     fn loads(&self, notes: &mut Vec<String>) -> Vec<Load> {
-        let most = machine::raise_descriptors().map_or(usize::MAX, |descriptors| {
+        let most = harness::allow_descriptors(MOST_DESCRIPTORS).map_or(usize::MAX, |descriptors| {
             usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX)
         });
         let mut allowed = |wanted: u16| {
