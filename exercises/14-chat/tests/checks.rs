@@ -46,7 +46,7 @@ fn of_a_crowd() -> [Check; 7] {
             .needs(NAMED)
             .points(4)
             .teaches("Here a server writes to clients that have asked for nothing: it must know who is there. The one who speaks has seen its line on its own terminal. Whoever has no name yet is in no room."),
-        Check::new("a name that is taken or is no name is refused, and may be tried again", refused)
+        Check::new("a name that is taken or none is refused, and may be tried again", refused)
             .needs(NAMED)
             .points(3)
             .teaches("A name says who speaks, so no two may have the same, to the letter. To look whether it is taken and to take it is one step: nobody may come between. A mistake costs a line, not the connection."),

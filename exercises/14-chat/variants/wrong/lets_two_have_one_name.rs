@@ -1,7 +1,7 @@
 //! Does not look whether a name is taken.
 //!
 //! Caught by:
-//! - a-name-that-is-taken-or-is-no-name-is-refused-and-may-be-tried-again
+//! - a-name-that-is-taken-or-none-is-refused-and-may-be-tried-again
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
