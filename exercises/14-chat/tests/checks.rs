@@ -395,7 +395,7 @@ fn no_text(server: &Server) {
 
 fn too_long(server: &Server) {
     let [alice, bob] = lobby(server, ["alice", "bob"]);
-    let (name, line) = (alice.name, "x".repeat(LONGEST));
+    let (name, line) = (alice.name, "a".repeat(LONGEST));
     let alice = alice
         .client
         .send(&line[..300])
@@ -407,11 +407,11 @@ fn too_long(server: &Server) {
         .pause()
         .send(&line[300..])
         .pause()
-        .send("x");
+        .send("a");
     alice.expect_line(TOO_LONG).expect_end();
     let bob = bob.hears(&format!("* {name} left lobby"));
     // Of one without a name nobody hears.
-    let unnamed = comes(server, "unnamed").send(&line).pause().send("x");
+    let unnamed = comes(server, "unnamed").send(&line).pause().send("a");
     unnamed.expect_line(TOO_LONG).expect_end();
     let alice = enters(server, &name);
     bob.hears(&format!("* {name} joined lobby"))
