@@ -46,7 +46,7 @@ fn of_a_crowd() -> [Check; 7] {
             .needs(NAMED)
             .points(4)
             .teaches("Here a server writes to clients that have asked for nothing: it must know who is there. The one who speaks has seen its line on its own terminal. Whoever has no name yet is in no room."),
-        Check::new("a name that is taken or is no name is refused, and may be tried again", refused)
+        Check::new("a name that is taken or none is refused, and may be tried again", refused)
             .needs(NAMED)
             .points(3)
             .teaches("A name says who speaks, so no two may have the same, to the letter. To look whether it is taken and to take it is one step: nobody may come between. A mistake costs a line, not the connection."),
@@ -395,7 +395,7 @@ fn no_text(server: &Server) {
 
 fn too_long(server: &Server) {
     let [alice, bob] = lobby(server, ["alice", "bob"]);
-    let (name, line) = (alice.name, "x".repeat(LONGEST));
+    let (name, line) = (alice.name, "a".repeat(LONGEST));
     let alice = alice
         .client
         .send(&line[..300])
@@ -407,11 +407,11 @@ fn too_long(server: &Server) {
         .pause()
         .send(&line[300..])
         .pause()
-        .send("x");
+        .send("a");
     alice.expect_line(TOO_LONG).expect_end();
     let bob = bob.hears(&format!("* {name} left lobby"));
     // Of one without a name nobody hears.
-    let unnamed = comes(server, "unnamed").send(&line).pause().send("x");
+    let unnamed = comes(server, "unnamed").send(&line).pause().send("a");
     unnamed.expect_line(TOO_LONG).expect_end();
     let alice = enters(server, &name);
     bob.hears(&format!("* {name} joined lobby"))

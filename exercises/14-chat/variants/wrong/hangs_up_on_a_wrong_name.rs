@@ -1,7 +1,7 @@
 //! Ends the connection when a name cannot be had.
 //!
 //! Caught by:
-//! - a-name-that-is-taken-or-is-no-name-is-refused-and-may-be-tried-again
+//! - a-name-that-is-taken-or-none-is-refused-and-may-be-tried-again
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -260,11 +260,7 @@ impl State {
             self.tell(id, NO_NAME);
             return false;
         };
-        let mut seats = self
-            .clients
-            .values()
-            .filter_map(|client| client.seat.as_ref());
-        if seats.any(|seat| seat.name == name) {
+        if self.seats().any(|seat| seat.name == name) {
             self.tell(id, &format!("* {name} is taken"));
             return false;
         }
@@ -292,12 +288,13 @@ impl State {
         }
     }
 
+    fn seats(&self) -> impl Iterator<Item = &Seat> {
+        let clients = self.clients.values();
+        clients.filter_map(|client| client.seat.as_ref())
+    }
+
     fn who(&self, room: &str) -> String {
-        let seats = self
-            .clients
-            .values()
-            .filter_map(|client| client.seat.as_ref());
-        let here = seats.filter(|seat| seat.room == room);
+        let here = self.seats().filter(|seat| seat.room == room);
         let mut names: Vec<&str> = here.map(|seat| seat.name.as_str()).collect();
         names.sort_unstable();
         format!("* {room}: {}", names.join(" "))

@@ -259,11 +259,7 @@ impl State {
         let Some(name) = str::from_utf8(line).ok().filter(|name| is_name(name)) else {
             return self.tell(id, NO_NAME);
         };
-        let mut seats = self
-            .clients
-            .values()
-            .filter_map(|client| client.seat.as_ref());
-        if seats.any(|seat| seat.name == name) {
+        if self.seats().any(|seat| seat.name == name) {
             return self.tell(id, &format!("* {name} is taken"));
         }
         self.sit_down(id, name, LOBBY);
@@ -289,12 +285,13 @@ impl State {
         }
     }
 
+    fn seats(&self) -> impl Iterator<Item = &Seat> {
+        let clients = self.clients.values();
+        clients.filter_map(|client| client.seat.as_ref())
+    }
+
     fn who(&self, room: &str) -> String {
-        let seats = self
-            .clients
-            .values()
-            .filter_map(|client| client.seat.as_ref());
-        let here = seats.filter(|seat| seat.room == room);
+        let here = self.seats().filter(|seat| seat.room == room);
         let mut names: Vec<&str> = here.map(|seat| seat.name.as_str()).collect();
         names.sort_unstable();
         format!("* {room}: {}", names.join(" "))
