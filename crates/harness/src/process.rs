@@ -142,7 +142,9 @@ impl Process {
                 return some;
             }
         }
-        wait(lasts) // it may have begun just now, before it fell asleep
+        // It may have begun just now, before it fell asleep. On a busy machine this wait may be over with one look at it;
+        // the last one then sees whether it has lasted.
+        wait(lasts).or_else(|| wait(Duration::ZERO))
     }
 
     /// Gives a program that is about to die the time to do so: it is not asleep.
