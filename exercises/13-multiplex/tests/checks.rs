@@ -18,7 +18,7 @@ const TOO_MUCH: usize = 16 * 1024 * 1024;
 fn main() -> ExitCode {
     Suite::new("multiplex", env!("CARGO_BIN_EXE_multiplex"))
         .replayed_by("just replay multiplex {check} --seed {seed}")
-        .page("docs/src/steps/event-loop.md", "The code")
+        .page("docs/src/steps/event-loop.md", "State in the place of a stack")
         .check(
             Check::new("it listens as it is told, and answers a line", one_line)
                 .points(2)
@@ -26,18 +26,20 @@ fn main() -> ExitCode {
         )
         .check(
             Check::new(MANY_LINES, many_lines)
-                .page("docs/src/steps/receive.md", "A piece is not a message")
+                .page("docs/src/steps/event-loop.md", "Ready is an edge")
                 .points(2)
                 .teaches("What comes is not told twice: an event says that something has come since the last time, and nothing of what you have left unread (edge-triggered, epoll(7)). Read on until there is nothing more: WouldBlock."),
         )
         .check(
             Check::new("what is too long counts as several, and the last line needs no end", limits)
                 .needs(MANY_LINES)
+                .page("docs/src/steps/receive.md", "A piece is not a message")
                 .points(1)
                 .teaches("What a client can stretch has a bound, and an unfinished line is memory that it fills as it likes. When it has finished sending, what there is of a line is a line."),
         )
         .check(
             Check::new("half a line keeps nobody waiting", half_a_line)
+                .page("docs/src/steps/event-loop.md", "Nothing waits, but `poll`")
                 .points(1)
                 .teaches("There is one thread, and whoever waits for one client lets all others wait. Only `poll` waits: put away what has come, and return."),
         )
@@ -61,12 +63,12 @@ fn main() -> ExitCode {
         )
         .check(
             Check::new("a client that never reads is not read, and harms nobody", never_reads)
-                .page("docs/src/steps/threads.md", "Places")
                 .points(2)
                 .teaches("Replies that wait are memory, and a client that sends and never reads makes more and more of them. Stop reading from it while they wait. Then the kernel's buffers fill up, and it has to stop: back-pressure."),
         )
         .check(
             Check::new("it sleeps while there is nothing to do", sleeps)
+                .page("docs/src/steps/event-loop.md", "Ready is an edge")
                 .points(1)
                 .teaches("Ask to be told of room to write only while something waits to be written: there nearly always is room, and whoever asks for it is told so. And give `poll` no time-out if you do not need the clock."),
         )
