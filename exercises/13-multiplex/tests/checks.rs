@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         )
         .check(
             Check::new("half a line keeps nobody waiting", half_a_line)
-                .page("docs/src/steps/event-loop.md", "Nothing waits, but `poll`")
+                .page("docs/src/steps/event-loop.md", "Nothing waits, but poll")
                 .points(1)
                 .teaches("There is one thread, and whoever waits for one client lets all others wait. Only `poll` waits: put away what has come, and return."),
         )
