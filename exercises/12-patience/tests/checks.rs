@@ -150,8 +150,9 @@ fn event(client: &Client, late_with: &str) -> String {
 /// One that sends the longest line, and reads nothing of its reply.
 #[track_caller]
 fn stuck(server: &Server) -> Client {
-    let line = letters(&mut server.random(), LONGEST - 1);
-    server.connect_as("stuck").send(line + "\n")
+    let mut line = letters(&mut server.random(), 1024).repeat(LONGEST / 1024);
+    line.replace_range(LONGEST - 1.., "\n");
+    server.connect_as("stuck").send(line)
 }
 
 fn says_nothing(server: &Server) {
