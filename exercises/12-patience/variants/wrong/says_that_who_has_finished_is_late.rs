@@ -2,7 +2,6 @@
 //!
 //! Caught by:
 //! - every-line-gets-a-reply-and-who-has-finished-is-not-late
-//! - a-client-that-talks-now-and-then-stays
 //! - a-client-that-does-not-read-its-reply-is-cut-off
 //! - clients-that-keep-it-waiting-harm-nobody-else
 
