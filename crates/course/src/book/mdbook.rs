@@ -73,8 +73,11 @@ fn program() -> Result<PathBuf> {
         tools.display()
     );
     let mut cargo = build::command(catalog::root());
+    // A book of this size takes it some seconds more without optimisation, and the build takes minutes less.
+    cargo.env("CARGO_PROFILE_DEV_DEBUG", "false");
     cargo.args([
         "install",
+        "--debug",
         "--locked",
         "--version",
         VERSION,
