@@ -57,10 +57,11 @@ impl Load {
                 format!("{idle}, and one that asks")
             }
             Self::Stream { mebibytes } => {
-                format!(
-                    "{} MiB through one connection, and back",
-                    grouped(mebibytes)
-                )
+                let size = match mebibytes {
+                    size if size % 1024 == 0 => format!("{} GiB", size / 1024),
+                    size => format!("{} MiB", grouped(size)),
+                };
+                format!("{size} through one connection, and back")
             }
         }
     }

@@ -32,6 +32,8 @@ pub const SMALL: usize = 64;
 const LARGE: usize = 16 * 1024;
 /// For as many clients as the options allow. Whoever is started by us may have as many.
 const MOST_DESCRIPTORS: u64 = 1 << 17;
+/// How long the longest bar is in a terminal.
+const BAR: usize = 16;
 /// Besides its clients' connections, a process needs a few descriptors.
 const OTHER_DESCRIPTORS: u64 = 64;
 
@@ -107,7 +109,7 @@ pub fn run(request: &Request) -> Outcome {
     for load in loads {
         let heat = track.heat(load, &contestants, request.rounds, &mut bar)?;
         bar.clear();
-        anstream::println!("{}", table::heat(&heat));
+        anstream::println!("{}", table::heat(&heat, BAR));
         race.heats.push(heat);
     }
     anstream::print!("{}", ratios::text(&race));
@@ -144,11 +146,12 @@ impl Race {
         ratios::text(self)
     }
 
-    /// The tables of the loads of this kind, if there are any: `small`, `large`, `idle` or `stream`.
+    /// The tables of the loads of this kind, if there are any: `small`, `large`, `idle` or `stream`. There are no bars in
+    /// them, for they are in the picture.
     pub fn tables(&self, kind: &str) -> Option<String> {
         let kind = Kind::from_str(kind, true).ok()?;
         let heats = self.heats.iter().filter(|heat| heat.load.kind() == kind);
-        let tables: Vec<String> = heats.map(table::heat).collect();
+        let tables: Vec<String> = heats.map(|heat| table::heat(heat, 0)).collect();
         (!tables.is_empty()).then(|| tables.join("\n"))
     }
 }
@@ -190,12 +193,9 @@ impl Request {
         let numbers: Vec<usize> = numbers.map(|count| allowed(*count)).collect();
         let idle = allowed(self.idle);
         let mut loads = Vec::new();
-        for bytes in [SMALL, LARGE] {
-            let ping_pong = |connections: &usize| Load::PingPong {
-                connections: *connections,
-                bytes,
-            };
-            loads.extend(numbers.iter().map(ping_pong));
+        for connections in numbers {
+            let ping_pong = |bytes| Load::PingPong { connections, bytes };
+            loads.extend([SMALL, LARGE].map(ping_pong));
         }
         loads.extend((idle > 0).then_some(Load::Idle { connections: idle }));
         let mebibytes = u64::from(self.stream);
