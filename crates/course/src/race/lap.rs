@@ -22,13 +22,9 @@ pub enum Load {
 /// Loads by what they are about.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum Kind {
-    /// Small messages
     Small,
-    /// Large messages
     Large,
-    /// Many connections that say nothing
     Idle,
-    /// Much through one connection
     Stream,
 }
 

@@ -57,7 +57,7 @@ pub struct Request {
     /// Let the clients ask for so long
     #[arg(long, default_value = "2", value_parser = seconds)]
     seconds: Duration,
-    /// Only loads of these kinds: small, large, idle, stream
+    /// Only loads of these kinds
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     only: Vec<Kind>,
     /// Let so many clients ask at once, one number after another
