@@ -30,8 +30,6 @@ use track::Track;
 /// The messages, in bytes: a line of a chat, and as much as a server reads at a time.
 pub const SMALL: usize = 64;
 const LARGE: usize = 16 * 1024;
-/// For as many clients as the options allow. Whoever is started by us may have as many.
-const MOST_DESCRIPTORS: u64 = 1 << 17;
 /// How long the longest bar is in a terminal.
 const BAR: usize = 16;
 /// Besides its clients' connections, a process needs a few descriptors.
@@ -177,9 +175,12 @@ impl Request {
 
     /// What is put on the servers, as far as this machine allows. What it does not is noted.
     fn loads(&self, notes: &mut Vec<String>) -> Vec<Load> {
-        let most = harness::allow_descriptors(MOST_DESCRIPTORS).map_or(usize::MAX, |descriptors| {
-            usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX)
-        });
+        let wanted = self.connections.iter().chain([&self.idle]).max();
+        let wanted = wanted.map_or(0, |wanted| u64::from(*wanted)) + OTHER_DESCRIPTORS;
+        let most = harness::allow_descriptors(wanted)
+            .unwrap_or(wanted)
+            .saturating_sub(OTHER_DESCRIPTORS);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let mut allowed = |wanted: u16| {
             let wanted = usize::from(wanted);
             if wanted > most {
