@@ -180,7 +180,7 @@ impl Request {
         let most = harness::allow_descriptors(wanted)
             .unwrap_or(wanted)
             .saturating_sub(OTHER_DESCRIPTORS);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
         let mut allowed = |wanted: u16| {
             let wanted = usize::from(wanted);
             if wanted > most {
