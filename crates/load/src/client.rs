@@ -44,7 +44,7 @@ impl fmt::Display for Trouble {
             Self::Silent => write!(formatter, "not answered within {} s", PATIENCE.as_secs()),
             Self::NoPort => formatter.write_str("left without a free local port"),
             Self::NoDescriptor => formatter.write_str("left without a descriptor"),
-            Self::Untried => formatter.write_str("not tried, since nobody was answered"),
+            Self::Untried => formatter.write_str("not tried, since nobody was answered any more"),
             Self::Other(kind) => write!(formatter, "failed: {kind}"),
         }
     }

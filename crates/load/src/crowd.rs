@@ -107,7 +107,7 @@ impl<'a> Crowd<'a> {
         self.clients.give_up();
         let untried = all - self.clients.all.len();
         if untried > 0 {
-            self.clients.troubles.insert(Trouble::Untried, untried);
+            *self.clients.troubles.entry(Trouble::Untried).or_default() += untried;
         }
         Ok(answered)
     }

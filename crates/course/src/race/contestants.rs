@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use harness::{Program, Server, find_program};
 use tour::{build, catalog};
 
@@ -57,8 +57,14 @@ impl Contestant {
     /// A new server, ready for clients.
     pub fn start(&self) -> Result<Server> {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        caught(|| self.program.start::<&str>(anywhere, &[]))
-            .with_context(|| format!("{} does not start", self.name))
+        let started = caught(|| self.program.start::<&str>(anywhere, &[]));
+        started.map_err(|failure| {
+            let (name, hint) = (
+                &self.name,
+                "its command line has to say {addr} or {port} where it is to listen",
+            );
+            anyhow!("{name} does not start\n{failure}\nhint: {hint}")
+        })
     }
 }
 

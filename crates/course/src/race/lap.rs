@@ -22,13 +22,9 @@ pub enum Load {
 /// Loads by what they are about.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum Kind {
-    /// Small messages
     Small,
-    /// Large messages
     Large,
-    /// Many connections that say nothing
     Idle,
-    /// Much through one connection
     Stream,
 }
 
@@ -57,10 +53,11 @@ impl Load {
                 format!("{idle}, and one that asks")
             }
             Self::Stream { mebibytes } => {
-                format!(
-                    "{} MiB through one connection, and back",
-                    grouped(mebibytes)
-                )
+                let size = match mebibytes {
+                    size if size % 1024 == 0 => format!("{} GiB", size / 1024),
+                    size => format!("{} MiB", grouped(size)),
+                };
+                format!("{size} through one connection, and back")
             }
         }
     }

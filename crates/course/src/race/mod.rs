@@ -30,8 +30,8 @@ use track::Track;
 /// The messages, in bytes: a line of a chat, and as much as a server reads at a time.
 pub const SMALL: usize = 64;
 const LARGE: usize = 16 * 1024;
-/// For as many clients as the options allow. Whoever is started by us may have as many.
-const MOST_DESCRIPTORS: u64 = 1 << 17;
+/// How long the longest bar is in a terminal.
+const BAR: usize = 16;
 /// Besides its clients' connections, a process needs a few descriptors.
 const OTHER_DESCRIPTORS: u64 = 64;
 
@@ -55,7 +55,7 @@ pub struct Request {
     /// Let the clients ask for so long
     #[arg(long, default_value = "2", value_parser = seconds)]
     seconds: Duration,
-    /// Only loads of these kinds: small, large, idle, stream
+    /// Only loads of these kinds
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     only: Vec<Kind>,
     /// Let so many clients ask at once, one number after another
@@ -107,7 +107,7 @@ pub fn run(request: &Request) -> Outcome {
     for load in loads {
         let heat = track.heat(load, &contestants, request.rounds, &mut bar)?;
         bar.clear();
-        anstream::println!("{}", table::heat(&heat));
+        anstream::println!("{}", table::heat(&heat, BAR));
         race.heats.push(heat);
     }
     anstream::print!("{}", ratios::text(&race));
@@ -144,11 +144,12 @@ impl Race {
         ratios::text(self)
     }
 
-    /// The tables of the loads of this kind, if there are any: `small`, `large`, `idle` or `stream`.
+    /// The tables of the loads of this kind, if there are any: `small`, `large`, `idle` or `stream`. There are no bars in
+    /// them, for they are in the picture.
     pub fn tables(&self, kind: &str) -> Option<String> {
         let kind = Kind::from_str(kind, true).ok()?;
         let heats = self.heats.iter().filter(|heat| heat.load.kind() == kind);
-        let tables: Vec<String> = heats.map(table::heat).collect();
+        let tables: Vec<String> = heats.map(|heat| table::heat(heat, 0)).collect();
         (!tables.is_empty()).then(|| tables.join("\n"))
     }
 }
@@ -174,9 +175,12 @@ impl Request {
 
     /// What is put on the servers, as far as this machine allows. What it does not is noted.
     fn loads(&self, notes: &mut Vec<String>) -> Vec<Load> {
-        let most = harness::allow_descriptors(MOST_DESCRIPTORS).map_or(usize::MAX, |descriptors| {
-            usize::try_from(descriptors.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX)
-        });
+        let wanted = self.connections.iter().chain([&self.idle]).max();
+        let wanted = wanted.map_or(0, |wanted| u64::from(*wanted)) + OTHER_DESCRIPTORS;
+        let most = harness::allow_descriptors(wanted)
+            .unwrap_or(wanted)
+            .saturating_sub(OTHER_DESCRIPTORS);
+        let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
         let mut allowed = |wanted: u16| {
             let wanted = usize::from(wanted);
             if wanted > most {
@@ -190,12 +194,9 @@ impl Request {
         let numbers: Vec<usize> = numbers.map(|count| allowed(*count)).collect();
         let idle = allowed(self.idle);
         let mut loads = Vec::new();
-        for bytes in [SMALL, LARGE] {
-            let ping_pong = |connections: &usize| Load::PingPong {
-                connections: *connections,
-                bytes,
-            };
-            loads.extend(numbers.iter().map(ping_pong));
+        for connections in numbers {
+            let ping_pong = |bytes| Load::PingPong { connections, bytes };
+            loads.extend([SMALL, LARGE].map(ping_pong));
         }
         loads.extend((idle > 0).then_some(Load::Idle { connections: idle }));
         let mebibytes = u64::from(self.stream);

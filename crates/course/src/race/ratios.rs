@@ -53,8 +53,9 @@ fn ratio(ours: &Entry, measure: &Entry, figure: fn(&Lap) -> Option<f64>) -> Opti
     let mut ratios: Vec<f64> = ratios.collect::<Option<_>>()?;
     ratios.sort_by(f64::total_cmp);
     let (least, most) = (ratios.first()?, ratios.last()?);
-    Some(format!(
-        "{:.2} ({least:.2} to {most:.2})",
-        median(ratios.clone())
-    ))
+    let middle = median(ratios.clone());
+    Some(match ratios.len() {
+        1 => format!("{middle:.2}"),
+        _ => format!("{middle:.2} ({least:.2} to {most:.2})"),
+    })
 }

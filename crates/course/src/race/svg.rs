@@ -92,13 +92,15 @@ fn unit(load: Load) -> &'static str {
 
 /// What stands at the end of a bar.
 fn said(load: Load, value: Option<f64>, lap: &Lap) -> String {
-    let value = value.map_or("?".to_owned(), whole);
-    let mut text = match (load, lap.p99) {
-        (Load::Stream { .. }, _) | (_, None) => value,
-        (_, Some(p99)) if p99 >= 1e4 => format!("{value}, {:.0} ms", p99 / 1e3),
-        (_, Some(p99)) if p99 >= 1e3 => format!("{value}, {:.1} ms", p99 / 1e3),
-        (_, Some(p99)) => format!("{value}, {p99:.0} µs"),
-    };
+    let mut text = value.map_or("?".to_owned(), whole);
+    if let (Load::PingPong { .. } | Load::Idle { .. }, Some(p99)) = (load, lap.p99) {
+        text += &match p99 {
+            1e6.. => format!(", {:.1} s", p99 / 1e6),
+            1e4.. => format!(", {:.0} ms", p99 / 1e3),
+            1e3.. => format!(", {:.1} ms", p99 / 1e3),
+            _ => format!(", {p99:.0} µs"),
+        };
+    }
     if !lap.broke.is_empty() {
         text += ", broke";
     }

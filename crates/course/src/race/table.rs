@@ -2,10 +2,8 @@
 
 use super::lap::{Entry, Heat, Lap, Load, Race, grouped};
 
-/// How long the longest bar is.
-const BAR: usize = 16;
-/// From this share on it is said that the machine had something else to do.
-const NOTICEABLE: f64 = 0.05;
+/// From this share on, in percent, it is said that the machine had something else to do.
+const NOTICEABLE: f64 = 5.0;
 /// The parts of a character cell that Unicode has blocks for, from an eighth to seven.
 const PARTS: [char; 7] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
@@ -15,8 +13,8 @@ pub fn head(race: &Race) -> String {
     format!("{}\n{}", race.machine.text(), notes.collect::<String>())
 }
 
-/// A load, and a row for each server.
-pub fn heat(heat: &Heat) -> String {
+/// A load, and a row for each server. The longest bar has this length.
+pub fn heat(heat: &Heat, length: usize) -> String {
     let middles: Vec<(&Entry, Lap)> = heat
         .entries
         .iter()
@@ -26,32 +24,26 @@ pub fn heat(heat: &Heat) -> String {
     let fastest = fastest.fold(0.0, f64::max);
     let width = middles.iter().map(|(entry, _)| entry.name.chars().count());
     let width = width.max().unwrap_or_default().max(8);
-    let mut text = format!(
-        "{}\n{:width$}  {:BAR$}{}\n",
-        heat.load.title(),
-        "",
-        "",
-        columns(heat.load)
-    );
+    let (title, columns) = (heat.load.title(), columns(heat.load));
+    let mut text = format!("{title}\n{:width$}  {:length$}{columns}\n", "", "");
     for (entry, lap) in &middles {
-        let bar = bar(lap.a_second.unwrap_or_default(), fastest, BAR);
-        text += &format!("{:width$}  {bar:BAR$}{}\n", entry.name, row(heat.load, lap));
+        let bar = bar(lap.a_second.unwrap_or_default(), fastest, length);
+        let row = row(heat.load, lap);
+        text += &format!("{:width$}  {bar:length$}{row}\n", entry.name);
         for broke in &lap.broke {
             text += &format!("{:width$}  {broke}\n", "");
         }
-        if let Some(share) = lap.disturbed.filter(|share| *share > NOTICEABLE) {
-            let share = share * 100.0;
-            text += &format!(
-                "{:width$}  other programs had the load's processor for {share:.0} % of the time\n",
-                ""
-            );
-        }
         if lap.load_was_the_limit {
-            text += &format!(
-                "{:width$}  the load was the limit here: the server could do more\n",
-                ""
-            );
+            let limit = "the load was the limit here: the server could do more";
+            text += &format!("{:width$}  {limit}\n", "");
         }
+    }
+    let disturbed = middles.iter().filter_map(|(_, lap)| lap.disturbed);
+    let most = disturbed.fold(0.0, f64::max).min(1.0) * 100.0;
+    if most > NOTICEABLE {
+        text += &format!(
+            "other programs had the load's processor meanwhile, for up to {most:.0} % of the time\n"
+        );
     }
     text
 }
