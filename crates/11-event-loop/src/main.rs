@@ -158,6 +158,8 @@ impl<'a> Server<'a> {
             match self.listener.accept() {
                 Ok((stream, peer)) => self.welcome(stream, peer),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_called = false,
+                // Who was next has reset the connection. Linux lets such a client in; others say so here, once.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // Where no descriptor is left (EMFILE), whoever is next stays in the queue, and no event will say so
                     // again. So this is remembered, and tried when somebody has left, or after the pause.
