@@ -252,10 +252,12 @@ impl<'a> Server<'a> {
         let (client, registry) = (&mut self.clients[slot], self.poll.registry());
         let sent = write_now(&mut client.stream, client.unsent.as_slices().0)?;
         client.unsent.drain(..sent);
+        let mut next = Interest::WRITABLE;
         if client.unsent.is_empty() {
             client.unsent = VecDeque::new(); // a new one has no memory
-            registry.reregister(&mut client.stream, event.token(), Interest::READABLE)?;
+            next = Interest::READABLE;
         }
+        registry.reregister(&mut client.stream, event.token(), next)?;
         Ok(true)
     }
 }
