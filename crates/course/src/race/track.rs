@@ -156,7 +156,7 @@ fn measure(
         mut latencies,
     } = answers;
     let mut microseconds =
-        |of_1000| permille(&mut latencies, of_1000).map(|nanoseconds| f64::from(nanoseconds) / 1e3);
+        |of_1000| permille(&mut latencies, of_1000).map(|nanoseconds| nanoseconds as f64 / 1e3);
     let count = count as f64;
     let mut lap = Lap {
         a_second: (count > 0.0).then(|| count / time.as_secs_f64()),
