@@ -52,7 +52,7 @@ struct Args {
     #[arg(long, value_name = "CLIENTS", value_parser = clap::value_parser!(u16).range(1..), default_value_t = 10_000)]
     max_clients: u16,
 
-    /// Close a connection on which nothing moves for this long
+    /// Give a client this long to speak, or to read a reply
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86400), default_value_t = 60)]
     idle: u32,
 
@@ -178,7 +178,7 @@ async fn serve(mut stream: TcpStream, peer: SocketAddr, args: &Args) -> Result<(
             println!("received {count} bytes from {peer}: {text:?}");
         }
         let written = timeout(idle, stream.write_all(&reply)).await;
-        written.context("it read nothing for too long")??;
+        written.context("it took too long to read a reply")??;
     }
 }
 

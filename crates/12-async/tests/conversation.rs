@@ -87,7 +87,7 @@ fn silent(server: &Server) {
 fn never_reads(server: &Server) {
     let client = server.connect().send_until_blocked();
     server.expect_complaint(&format!(
-        "error: client {}: it read nothing for too long",
+        "error: client {}: it took too long to read a reply",
         client.address()
     ));
     client.hang_up();
