@@ -191,7 +191,7 @@ impl<'a> Server<'a> {
 
     /// Does what can be done for a client now, without waiting for it.
     fn serve(&mut self, slot: usize, event: &Event) {
-        // Some systems report reading and writing apart (kqueue), and the first of the two may have ended it.
+        // No event is for somebody who has gone, but nothing here should depend on that.
         let Some(client) = self.clients.get(slot) else {
             return;
         };
