@@ -158,6 +158,8 @@ impl<'a> Server<'a> {
             match self.listener.accept() {
                 Ok((stream, peer)) => self.welcome(stream, peer),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_called = false,
+                // Who was next has reset the connection. Linux lets such a client in; others say so here, once.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // Where no descriptor is left (EMFILE), whoever is next stays in the queue, and no event will say so
                     // again. So this is remembered, and tried when somebody has left, or after the pause.
@@ -189,7 +191,7 @@ impl<'a> Server<'a> {
 
     /// Does what can be done for a client now, without waiting for it.
     fn serve(&mut self, slot: usize, event: &Event) {
-        // Some systems report reading and writing apart (kqueue), and the first of the two may have ended it.
+        // No event is for somebody who has gone, but nothing here should depend on that.
         let Some(client) = self.clients.get(slot) else {
             return;
         };
@@ -250,10 +252,12 @@ impl<'a> Server<'a> {
         let (client, registry) = (&mut self.clients[slot], self.poll.registry());
         let sent = write_now(&mut client.stream, client.unsent.as_slices().0)?;
         client.unsent.drain(..sent);
+        let mut next = Interest::WRITABLE;
         if client.unsent.is_empty() {
             client.unsent = VecDeque::new(); // a new one has no memory
-            registry.reregister(&mut client.stream, event.token(), Interest::READABLE)?;
+            next = Interest::READABLE;
         }
+        registry.reregister(&mut client.stream, event.token(), next)?;
         Ok(true)
     }
 }

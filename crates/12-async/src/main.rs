@@ -19,7 +19,6 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
-use tokio::signal::ctrl_c;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
@@ -53,7 +52,7 @@ struct Args {
     #[arg(long, value_name = "CLIENTS", value_parser = clap::value_parser!(u16).range(1..), default_value_t = 10_000)]
     max_clients: u16,
 
-    /// Close a connection on which nothing moves for this long
+    /// Give a client this long to speak, or to read a reply
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86400), default_value_t = 60)]
     idle: u32,
 
@@ -77,6 +76,7 @@ async fn run(args: Args) -> Result<()> {
         Ok(listener) => listener,
         Err(error) => bail!("cannot listen on {}: {}", args.bind, explain(&error)),
     };
+    let stopped = stop().context("cannot hear of Ctrl-C")?; // from here on, before anybody knows of this server
     println!("listening on {}", listener.local_addr()?);
     println!("backlog {}", args.backlog);
     let args = Arc::new(args);
@@ -84,7 +84,7 @@ async fn run(args: Args) -> Result<()> {
     // Both make progress beside each other, and when the second comes to its end, the first is dropped where it stands.
     select! {
         result = let_in(&listener, &places, &args) => result?,
-        result = stop() => result.context("cannot hear of Ctrl-C")?,
+        () = stopped => {}
     }
     drop(listener); // who waits in the queue is reset, who comes now is refused
     println!("stopping: the last clients have {} s", args.grace);
@@ -92,7 +92,7 @@ async fn run(args: Args) -> Result<()> {
         // Whoever has all the places knows that nobody else is there.
         _ = places.acquire_many(args.max_clients.into()) => {}
         () = sleep(Duration::from_secs(args.grace.into())) => {}
-        _ = stop() => process::exit(130), // the second time: 128, and the number of SIGINT
+        () = stop()? => process::exit(130), // the second time: 128, and the number of SIGINT
     }
     let left = usize::from(args.max_clients) - places.available_permits();
     println!("stopped; clients cut off: {left}");
@@ -126,19 +126,28 @@ async fn let_in(listener: &TcpListener, places: &Arc<Semaphore>, args: &Arc<Args
     }
 }
 
-/// Ctrl-C, or what a service manager says instead (SIGTERM).
-async fn stop() -> io::Result<()> {
+/// Ctrl-C, or what a service manager says instead (SIGTERM): as soon as this has returned, neither ends the program by
+/// itself. An `async fn` would do nothing until it is waited for.
+fn stop() -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        select! {
-            result = ctrl_c() => result,
-            _ = terminate.recv() => Ok(()),
-        }
+        Ok(async move {
+            select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
     }
-    #[cfg(not(unix))]
-    ctrl_c().await
+    #[cfg(windows)]
+    {
+        let mut interrupt = tokio::signal::windows::ctrl_c()?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
+    }
 }
 
 /// What `TcpListener::bind` does in one call: here each call of the kernel can be seen.
@@ -169,7 +178,7 @@ async fn serve(mut stream: TcpStream, peer: SocketAddr, args: &Args) -> Result<(
             println!("received {count} bytes from {peer}: {text:?}");
         }
         let written = timeout(idle, stream.write_all(&reply)).await;
-        written.context("it read nothing for too long")??;
+        written.context("it took too long to read a reply")??;
     }
 }
 

@@ -37,8 +37,9 @@ fn many_clients() -> [Check; 4] {
     ]
 }
 
-fn ends() -> [Check; 4] {
+fn ends() -> [Check; 5] {
     [
+        Check::new("an interruption is heard as soon as a client may come", is_interrupted_at_once),
         Check::new("an interruption lets the clients finish", lets_them_finish)
             .arguments(["--grace", "60"])
             .notice("Nobody is let in any more. The client that was there gets its answer, and the last one to leave ends the server."),
@@ -86,10 +87,15 @@ fn silent(server: &Server) {
 fn never_reads(server: &Server) {
     let client = server.connect().send_until_blocked();
     server.expect_complaint(&format!(
-        "error: client {}: it read nothing for too long",
+        "error: client {}: it took too long to read a reply",
         client.address()
     ));
     client.hang_up();
+}
+
+fn is_interrupted_at_once(server: &Server) {
+    server.interrupt();
+    server.expect_exit(0);
 }
 
 fn lets_them_finish(server: &Server) {

@@ -106,6 +106,7 @@ fn broke(server: &str) -> Vec<String> {
     let (race, svg) = race(server, &["--only", "small", "--connections", "3"]);
     let lap = &race["heats"][0]["entries"][0]["laps"][0];
     assert!(svg.contains(", broke<"), "{svg}");
+    assert_eq!(lap["load_was_the_limit"], false, "{lap}");
     let words = lap["broke"].as_array().expect("words");
     words
         .iter()

@@ -11,13 +11,19 @@ pub fn allow_descriptors(most: u64) -> Option<u64> {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let now = current?;
-        let wanted = maximum.map_or(most, |maximum| most.min(maximum));
-        let limit = Rlimit {
-            current: Some(wanted),
-            maximum,
-        };
-        let is_raised = wanted > now && setrlimit(Resource::Nofile, limit).is_ok();
-        Some(if is_raised { wanted } else { now })
+        let mut wanted = maximum.map_or(most, |maximum| most.min(maximum));
+        // macOS names no maximum, and refuses more than kern.maxfilesperproc.
+        while wanted > now {
+            let limit = Rlimit {
+                current: Some(wanted),
+                maximum,
+            };
+            if setrlimit(Resource::Nofile, limit).is_ok() {
+                return Some(wanted);
+            }
+            wanted /= 2;
+        }
+        Some(now)
     }
     #[cfg(not(unix))]
     {

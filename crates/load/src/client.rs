@@ -28,7 +28,7 @@ pub enum Trouble {
     NoPort,
     /// This process has no descriptor left for it.
     NoDescriptor,
-    /// It was not tried, for nobody was answered any more.
+    /// It was not tried, for those before it took too long.
     Untried,
     /// Anything else.
     Other(ErrorKind),
@@ -44,7 +44,7 @@ impl fmt::Display for Trouble {
             Self::Silent => write!(formatter, "not answered within {} s", PATIENCE.as_secs()),
             Self::NoPort => formatter.write_str("left without a free local port"),
             Self::NoDescriptor => formatter.write_str("left without a descriptor"),
-            Self::Untried => formatter.write_str("not tried, since nobody was answered any more"),
+            Self::Untried => formatter.write_str("not tried, since those before took too long"),
             Self::Other(kind) => write!(formatter, "failed: {kind}"),
         }
     }

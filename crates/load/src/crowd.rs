@@ -49,7 +49,7 @@ pub struct Answers {
     /// How long that was.
     pub time: Duration,
     /// How long each took, in nanoseconds; also of those that came when the time was up.
-    pub latencies: Vec<u32>,
+    pub latencies: Vec<u64>,
 }
 
 impl<'a> Crowd<'a> {
@@ -245,7 +245,7 @@ impl Clients<'_> {
 
 impl Answers {
     fn add(&mut self, latency: Duration) {
-        let nanoseconds = u32::try_from(latency.as_nanos()).unwrap_or(u32::MAX); // 4 s: nobody waits for so long
+        let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         self.latencies.push(nanoseconds);
     }
 }

@@ -186,7 +186,7 @@ fn rounded(figure: f64) -> f64 {
 }
 
 /// The latency, in nanoseconds, that so many of 1,000 do not exceed. Sorts them.
-pub fn permille(latencies: &mut [u32], of_1000: usize) -> Option<u32> {
+pub fn permille(latencies: &mut [u64], of_1000: usize) -> Option<u64> {
     let rank = (latencies.len() * of_1000).div_ceil(1000).checked_sub(1)?;
     Some(*latencies.select_nth_unstable(rank).1)
 }
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn of_a_hundred_latencies_99_do_not_exceed_the_p99() {
-        let mut latencies: Vec<u32> = (1..=100).rev().collect();
+        let mut latencies: Vec<u64> = (1..=100).rev().collect();
         assert_eq!(permille(&mut latencies, 990), Some(99));
         assert_eq!(permille(&mut latencies, 500), Some(50));
         assert_eq!(permille(&mut latencies, 1000), Some(100));

@@ -156,7 +156,7 @@ fn measure(
         mut latencies,
     } = answers;
     let mut microseconds =
-        |of_1000| permille(&mut latencies, of_1000).map(|nanoseconds| f64::from(nanoseconds) / 1e3);
+        |of_1000| permille(&mut latencies, of_1000).map(|nanoseconds| nanoseconds as f64 / 1e3);
     let count = count as f64;
     let mut lap = Lap {
         a_second: (count > 0.0).then(|| count / time.as_secs_f64()),
@@ -215,9 +215,11 @@ impl Used {
 
     /// Puts this into a lap that took so long, in which so much was done.
     fn tell(&self, lap: &mut Lap, time: Duration, done: f64, processors: &Processors) {
+        if done <= 0.0 {
+            return; // it was over at once, or nothing came of it
+        }
         let share = |used: Duration| used.as_secs_f64() / time.as_secs_f64();
-        let server = self.server.filter(|_| done > 0.0);
-        lap.processor = server.map(|used| used.as_secs_f64() * 1e6 / done);
+        lap.processor = self.server.map(|used| used.as_secs_f64() * 1e6 / done);
         lap.load = self.load.map(share);
         lap.disturbed = self.waited.map(share);
         let of_servers = f64::from(processors.of_servers().unwrap_or(1));
