@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
-use std::task;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::ready;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -19,8 +20,9 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
+use tokio::signal::ctrl_c;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 /// How long to wait after an error that may come again at once.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -52,7 +54,7 @@ struct Args {
     #[arg(long, value_name = "CLIENTS", value_parser = clap::value_parser!(u16).range(1..), default_value_t = 10_000)]
     max_clients: u16,
 
-    /// Give a client this long to speak, or to read a reply
+    /// Close a connection if no reply was sent for this long
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86400), default_value_t = 60)]
     idle: u32,
 
@@ -76,15 +78,13 @@ async fn run(args: Args) -> Result<()> {
         Ok(listener) => listener,
         Err(error) => bail!("cannot listen on {}: {}", args.bind, explain(&error)),
     };
-    let stopped = stop().context("cannot hear of Ctrl-C")?; // from here on, before anybody knows of this server
-    println!("listening on {}", listener.local_addr()?);
-    println!("backlog {}", args.backlog);
     let args = Arc::new(args);
     let places = Arc::new(Semaphore::new(args.max_clients.into()));
-    // Both make progress beside each other, and when the second comes to its end, the first is dropped where it stands.
+    // Both make progress beside each other, and when the first comes to its end, the second is dropped where it stands.
     select! {
+        biased; // in this order: whoever reads that we listen may press Ctrl-C at once
+        result = stop() => result.context("cannot hear of Ctrl-C")?,
         result = let_in(&listener, &places, &args) => result?,
-        () = stopped => {}
     }
     drop(listener); // who waits in the queue is reset, who comes now is refused
     println!("stopping: the last clients have {} s", args.grace);
@@ -92,7 +92,7 @@ async fn run(args: Args) -> Result<()> {
         // Whoever has all the places knows that nobody else is there.
         _ = places.acquire_many(args.max_clients.into()) => {}
         () = sleep(Duration::from_secs(args.grace.into())) => {}
-        () = stop()? => process::exit(130), // the second time: 128, and the number of SIGINT
+        _ = stop() => process::exit(130), // the second time: 128, and the number of SIGINT
     }
     let left = usize::from(args.max_clients) - places.available_permits();
     println!("stopped; clients cut off: {left}");
@@ -100,6 +100,8 @@ async fn run(args: Args) -> Result<()> {
 }
 
 async fn let_in(listener: &TcpListener, places: &Arc<Semaphore>, args: &Arc<Args>) -> Result<()> {
+    println!("listening on {}", listener.local_addr()?);
+    println!("backlog {}", args.backlog);
     loop {
         if places.available_permits() == 0 {
             let most = args.max_clients;
@@ -118,36 +120,33 @@ async fn let_in(listener: &TcpListener, places: &Arc<Semaphore>, args: &Arc<Args
         let args = Arc::clone(args);
         tokio::spawn(async move {
             let _place = place; // given back at the end, and also if this task panics
-            if let Err(error) = serve(stream, peer, &args).await {
-                eprintln!("error: client {peer}: {error:#}");
+            let has_moved = AtomicBool::new(false);
+            let result = select! {
+                biased;
+                result = serve(stream, peer, &args, &has_moved) => result,
+                () = stillness(&has_moved, args.idle) => Err(ErrorKind::TimedOut.into()),
+            };
+            if let Err(error) = result {
+                eprintln!("error: client {peer}: {error}");
             }
             println!("client {peer} disconnected");
         });
     }
 }
 
-/// Ctrl-C, or what a service manager says instead (SIGTERM): as soon as this has returned, neither ends the program by
-/// itself. An `async fn` would do nothing until it is waited for.
-fn stop() -> io::Result<impl Future<Output = ()>> {
+/// Ctrl-C, or what a service manager says instead (SIGTERM).
+async fn stop() -> io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        Ok(async move {
-            select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
+        select! {
+            result = ctrl_c() => result,
+            _ = terminate.recv() => Ok(()),
+        }
     }
-    #[cfg(windows)]
-    {
-        let mut interrupt = tokio::signal::windows::ctrl_c()?;
-        Ok(async move {
-            interrupt.recv().await;
-        })
-    }
+    #[cfg(not(unix))]
+    ctrl_c().await
 }
 
 /// What `TcpListener::bind` does in one call: here each call of the kernel can be seen.
@@ -164,11 +163,14 @@ fn listen(args: &Args) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-async fn serve(mut stream: TcpStream, peer: SocketAddr, args: &Args) -> Result<()> {
-    let idle = Duration::from_secs(args.idle.into());
+async fn serve(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    args: &Args,
+    has_moved: &AtomicBool,
+) -> io::Result<()> {
     loop {
-        let reply = timeout(idle, next_reply(&mut stream, args)).await;
-        let reply = reply.context("it said nothing for too long")??;
+        let reply = next_reply(&mut stream, args).await?;
         let piece = &reply[args.prefix.len()..];
         if piece.is_empty() {
             return Ok(()); // the client has finished sending
@@ -177,24 +179,36 @@ async fn serve(mut stream: TcpStream, peer: SocketAddr, args: &Args) -> Result<(
             let (count, text) = (piece.len(), String::from_utf8_lossy(piece));
             println!("received {count} bytes from {peer}: {text:?}");
         }
-        let written = timeout(idle, stream.write_all(&reply)).await;
-        written.context("it took too long to read a reply")??;
+        stream.write_all(&reply).await?;
+        has_moved.store(true, Ordering::Relaxed);
     }
 }
 
 /// Waits for the next piece, and puts the prefix before it.
 ///
-/// While `read` waits, its buffer waits as well. Of ten thousand clients hardly any has something to say, so here each look
-/// has a buffer of its own, which is gone if there was nothing.
+/// `read` alone would do. But while it waits, its buffer waits as well, and of ten thousand clients hardly any has something
+/// to say. So memory is taken when there is something to read.
 async fn next_reply(stream: &mut TcpStream, args: &Args) -> io::Result<Vec<u8>> {
-    let size = args.prefix.len() + args.buffer as usize;
-    let look = |context: &mut task::Context<'_>| {
-        let mut reply = Vec::with_capacity(size);
+    poll_fn(|context| {
+        ready!(stream.poll_read_ready(context))?;
+        let mut reply = Vec::with_capacity(args.prefix.len() + args.buffer as usize);
         reply.extend_from_slice(args.prefix.as_bytes());
+        // To be readable is a hint. If there is nothing after all, the memory is given back when this returns.
         let count = pin!(stream.read_buf(&mut reply)).poll(context);
         count.map_ok(|_| reply)
-    };
-    poll_fn(look).await
+    })
+    .await
+}
+
+/// Comes to its end when nothing has moved for so many seconds: at the second look, so it may take twice as long. A time-out
+/// for each message would be more exact, and the runtime would have to set and stop a clock for each.
+async fn stillness(has_moved: &AtomicBool, seconds: u32) {
+    loop {
+        sleep(Duration::from_secs(seconds.into())).await;
+        if !has_moved.swap(false, Ordering::Relaxed) {
+            return;
+        }
+    }
 }
 
 /// Says what the system's refusal means, and what to do next.

@@ -1,5 +1,8 @@
 //! The command line of `async`: its help, and what it says when it cannot start.
 
+#[cfg(unix)]
+#[path = "cli/at_once.rs"]
+mod at_once;
 #[path = "../../03-accept/tests/cli/buffer.rs"]
 mod buffer;
 #[cfg(unix)]
