@@ -23,8 +23,11 @@ impl Bar {
 
     /// Says what is being done.
     pub fn show(&self, text: &str) {
-        self.line
-            .show(&format!("{} {text}", render(self.done, self.count)));
+        let text = format!("{} {text}", render(self.done, self.count));
+        // What does not fit would be in a second line, and the first one would stay when the second is cleared.
+        let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+        let fits: String = text.chars().take(columns.saturating_sub(1)).collect();
+        self.line.show(&fits);
     }
 
     /// Makes room for what is printed.

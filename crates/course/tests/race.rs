@@ -38,6 +38,14 @@ fn main() -> ExitCode {
             "a_server_that_ends_is_reported",
             a_server_that_ends_is_reported,
         ),
+        (
+            "the_load_is_not_to_blame_where_nobody_was_answered",
+            the_load_is_not_to_blame_where_nobody_was_answered,
+        ),
+        (
+            "what_cannot_be_done_is_said_before_the_race",
+            what_cannot_be_done_is_said_before_the_race,
+        ),
     ];
     let trials = trials.map(|(name, run)| {
         Trial::test(name, move || {
@@ -156,4 +164,26 @@ fn a_server_that_ends_is_reported() {
     let words = broke("exits");
     let last = words.last().map(String::as_str);
     assert_eq!(last, Some("the server has ended by itself"), "{words:?}");
+}
+
+fn the_load_is_not_to_blame_where_nobody_was_answered() {
+    let (race, _) = race("wrong", &["--only", "small", "--connections", "2"]);
+    let lap = &race["heats"][0]["entries"][0]["laps"][0];
+    assert_eq!(lap["load_was_the_limit"], false, "{lap}");
+    assert!(lap["load"].is_null(), "{lap}");
+    assert!(lap["disturbed"].is_null(), "{lap}");
+}
+
+fn what_cannot_be_done_is_said_before_the_race() {
+    let refused = |more: &[&str]| {
+        let mut course = Command::new(env!("CARGO_BIN_EXE_course"));
+        course.timeout(Duration::from_secs(100));
+        course.args(["race", "--alone", "--server", "never-started"]);
+        let refused = course.args(more).assert().failure().stdout("");
+        String::from_utf8_lossy(&refused.get_output().stderr).into_owned()
+    };
+    let words = refused(&["--only", "stream", "--stream", "0"]);
+    assert!(words.starts_with("error: no load is left"), "{words}");
+    let words = refused(&["--json", "no/such/folder/race.json"]);
+    assert!(words.starts_with("error: cannot write"), "{words}");
 }

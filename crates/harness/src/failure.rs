@@ -114,7 +114,7 @@ pub(crate) fn write_entry(text: &mut String, label: &str, value: &str) {
 }
 
 /// Ends the check without a verdict on the server: the harness or the machine is in trouble.
-pub(crate) struct NotJudged(pub String);
+pub struct NotJudged(pub String);
 
 /// Ends the check because it makes no sense here.
 pub(crate) struct Skipped(pub String);

@@ -66,7 +66,7 @@ pub use client::{Client, splits};
 pub use conversation::{Conversation, Event, What};
 pub use crowd::crowds;
 pub use descriptors::allow_descriptors;
-pub use failure::{Failure, cannot_judge, skip};
+pub use failure::{Failure, NotJudged, cannot_judge, skip};
 pub use listening::Listening;
 pub use peer::Peer;
 pub use program::{Finished, Held, Program, example, find_program};

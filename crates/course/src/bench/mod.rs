@@ -8,7 +8,7 @@ pub mod protocols;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use anyhow::{Result, anyhow};
-use harness::Failure;
+use harness::{Failure, NotJudged};
 
 /// The middle one. There must be one.
 pub fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
@@ -20,6 +20,9 @@ pub fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
 pub fn caught<T>(body: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).map_err(|payload| match payload.downcast::<Failure>() {
         Ok(failure) => anyhow!("{}", failure.text().trim_end()),
-        Err(other) => resume_unwind(other),
+        Err(other) => match other.downcast::<NotJudged>() {
+            Ok(not_judged) => anyhow!("{}", not_judged.0),
+            Err(other) => resume_unwind(other),
+        },
     })
 }

@@ -57,13 +57,11 @@ impl Contestant {
     /// A new server, ready for clients.
     pub fn start(&self) -> Result<Server> {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let started = caught(|| self.program.start::<&str>(anywhere, &[]));
-        started.map_err(|failure| {
-            let (name, hint) = (
-                &self.name,
-                "its command line has to say {addr} or {port} where it is to listen",
-            );
-            anyhow!("{name} does not start\n{failure}\nhint: {hint}")
+        caught(|| self.program.start::<&str>(anywhere, &[])).map_err(|error| {
+            let name = &self.name;
+            anyhow!(
+                "{name} does not start\n{error}\nhint: start it yourself to see what it says; its command line must say {{addr}} or {{port}}"
+            )
         })
     }
 }

@@ -11,12 +11,12 @@ mod svg;
 mod table;
 mod track;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use tour::{Outcome, catalog};
 
@@ -92,6 +92,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Races, and shows a table for each load as soon as it is there.
 pub fn run(request: &Request) -> Outcome {
+    let kept = request.record.then(recording);
+    let files = request.json.iter().chain(&request.svg).chain(&kept);
+    files.map(PathBuf::as_path).try_for_each(try_to_write)?;
     let contestants = request.contestants()?;
     let mut track = Track::new(request.seconds);
     let mut race = Race {
@@ -100,6 +103,12 @@ pub fn run(request: &Request) -> Outcome {
         heats: Vec::new(),
     };
     let loads = request.loads(&mut race.notes);
+    if loads.is_empty() {
+        bail!(
+            "no load is left to put on a server\nhint: look at --only, --connections, --idle and --stream; \
+             {OTHER_DESCRIPTORS} descriptors are kept for other things, and clients have the rest of `ulimit -Hn`"
+        );
+    }
     race.notes.extend(track.notes());
     anstream::println!("{}", table::head(&race));
     let laps = loads.len() * contestants.len() * request.rounds as usize;
@@ -111,7 +120,6 @@ pub fn run(request: &Request) -> Outcome {
         race.heats.push(heat);
     }
     anstream::print!("{}", ratios::text(&race));
-    let kept = request.record.then(recording);
     for file in request.json.iter().chain(&kept) {
         write(file, &(serde_json::to_string(&race)? + "\n"))?;
     }
@@ -154,6 +162,17 @@ impl Race {
     }
 }
 
+/// Sees before the race whether a file can be written, and leaves everything as it was.
+fn try_to_write(file: &Path) -> Result<()> {
+    let is_new = !file.exists();
+    let opened = File::options().append(true).create(true).open(file);
+    let _file = opened.with_context(|| format!("cannot write {}", file.display()))?;
+    if is_new {
+        fs::remove_file(file).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
+
 fn write(file: &Path, text: &str) -> Result<()> {
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
@@ -191,7 +210,8 @@ impl Request {
             wanted.min(most)
         };
         let numbers = self.connections.iter().filter(|count| **count > 0);
-        let numbers: Vec<usize> = numbers.map(|count| allowed(*count)).collect();
+        let numbers = numbers.map(|count| allowed(*count));
+        let numbers: Vec<usize> = numbers.filter(|count| *count > 0).collect();
         let idle = allowed(self.idle);
         let mut loads = Vec::new();
         for connections in numbers {

@@ -215,8 +215,8 @@ impl Used {
 
     /// Puts this into a lap that took so long, in which so much was done.
     fn tell(&self, lap: &mut Lap, time: Duration, done: f64, processors: &Processors) {
-        if done <= 0.0 {
-            return; // it was over at once, or nothing came of it
+        if done == 0.0 {
+            return; // it may have taken no time at all, and then a share of that says nothing
         }
         let share = |used: Duration| used.as_secs_f64() / time.as_secs_f64();
         lap.processor = self.server.map(|used| used.as_secs_f64() * 1e6 / done);
