@@ -39,13 +39,10 @@ fn main() -> ExitCode {
             a_server_that_ends_is_reported,
         ),
         (
-            "the_load_is_not_to_blame_where_nobody_was_answered",
-            the_load_is_not_to_blame_where_nobody_was_answered,
+            "without_answers_none_is_blamed",
+            without_answers_none_is_blamed,
         ),
-        (
-            "what_cannot_be_done_is_said_before_the_race",
-            what_cannot_be_done_is_said_before_the_race,
-        ),
+        ("the_impossible_is_said_first", the_impossible_is_said_first),
     ];
     let trials = trials.map(|(name, run)| {
         Trial::test(name, move || {
@@ -166,7 +163,7 @@ fn a_server_that_ends_is_reported() {
     assert_eq!(last, Some("the server has ended by itself"), "{words:?}");
 }
 
-fn the_load_is_not_to_blame_where_nobody_was_answered() {
+fn without_answers_none_is_blamed() {
     let (race, _) = race("wrong", &["--only", "small", "--connections", "2"]);
     let lap = &race["heats"][0]["entries"][0]["laps"][0];
     assert_eq!(lap["load_was_the_limit"], false, "{lap}");
@@ -174,7 +171,7 @@ fn the_load_is_not_to_blame_where_nobody_was_answered() {
     assert!(lap["disturbed"].is_null(), "{lap}");
 }
 
-fn what_cannot_be_done_is_said_before_the_race() {
+fn the_impossible_is_said_first() {
     let refused = |more: &[&str]| {
         let mut course = Command::new(env!("CARGO_BIN_EXE_course"));
         course.timeout(Duration::from_secs(100));

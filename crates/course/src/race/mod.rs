@@ -102,31 +102,28 @@ pub fn run(request: &Request) -> Outcome {
         notes: Vec::new(),
         heats: Vec::new(),
     };
-    let loads = request.loads(&mut race.notes);
-    if loads.is_empty() {
-        bail!(
-            "no load is left to put on a server\nhint: look at --only, --connections, --idle and --stream; \
-             {OTHER_DESCRIPTORS} descriptors are kept for other things, and clients have the rest of `ulimit -Hn`"
-        );
-    }
+    let loads = request.loads(&mut race.notes)?;
     race.notes.extend(track.notes());
     anstream::println!("{}", table::head(&race));
     let laps = loads.len() * contestants.len() * request.rounds as usize;
     let mut bar = Bar::start(laps);
-    for load in loads {
+    let ended = loads.into_iter().try_for_each(|load| {
         let heat = track.heat(load, &contestants, request.rounds, &mut bar)?;
         bar.clear();
         anstream::println!("{}", table::heat(&heat, BAR));
         race.heats.push(heat);
-    }
+        anyhow::Ok(())
+    });
     anstream::print!("{}", ratios::text(&race));
+    // A server that does not start any more does not take the figures with it. The book shows a race that was complete.
+    let kept = kept.filter(|_| ended.is_ok());
     for file in request.json.iter().chain(&kept) {
         write(file, &(serde_json::to_string(&race)? + "\n"))?;
     }
     if let Some(file) = &request.svg {
         write(file, &svg::file(&race))?;
     }
-    Ok(ExitCode::SUCCESS)
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 /// The race that the book shows.
@@ -193,13 +190,13 @@ impl Request {
     }
 
     /// What is put on the servers, as far as this machine allows. What it does not is noted.
-    fn loads(&self, notes: &mut Vec<String>) -> Vec<Load> {
+    fn loads(&self, notes: &mut Vec<String>) -> Result<Vec<Load>> {
         let wanted = self.connections.iter().chain([&self.idle]).max();
         let wanted = wanted.map_or(0, |wanted| u64::from(*wanted)) + OTHER_DESCRIPTORS;
         let most = harness::allow_descriptors(wanted)
             .unwrap_or(wanted)
             .saturating_sub(OTHER_DESCRIPTORS);
-        let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let mut allowed = |wanted: u16| {
             let wanted = usize::from(wanted);
             if wanted > most {
@@ -222,6 +219,12 @@ impl Request {
         let mebibytes = u64::from(self.stream);
         loads.extend((mebibytes > 0).then_some(Load::Stream { mebibytes }));
         loads.retain(|load| self.only.is_empty() || self.only.contains(&load.kind()));
-        loads
+        if loads.is_empty() {
+            bail!(
+                "no load is left to put on a server\nhint: look at --only, --connections, --idle and --stream; \
+                 {OTHER_DESCRIPTORS} descriptors are kept for other things, and clients have the rest of `ulimit -Hn`"
+            );
+        }
+        Ok(loads)
     }
 }
