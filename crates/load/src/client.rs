@@ -41,7 +41,7 @@ impl fmt::Display for Trouble {
             Self::Reset => formatter.write_str("reset by the server"),
             Self::Closed => formatter.write_str("closed by the server"),
             Self::WrongByte => formatter.write_str("sent a wrong byte"),
-            Self::Silent => write!(formatter, "not answered within {} s", PATIENCE.as_secs()),
+            Self::Silent => formatter.write_str("not answered in time"),
             Self::NoPort => formatter.write_str("left without a free local port"),
             Self::NoDescriptor => formatter.write_str("left without a descriptor"),
             Self::Untried => formatter.write_str("not tried, since those before took too long"),

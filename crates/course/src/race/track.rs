@@ -189,6 +189,8 @@ struct Used {
     load: Option<Duration>,
     /// How long the load has waited for one though it had something to do.
     waited: Option<Duration>,
+    /// How many processors the server could use at once, if there were as many.
+    threads: usize,
 }
 
 impl Used {
@@ -197,6 +199,10 @@ impl Used {
             server: server.processor_time(),
             load: time_of_this_thread(),
             waited: waited_for_a_processor(),
+            threads: match cfg!(target_os = "linux") {
+                true => caught(|| server.threads()).unwrap_or(usize::MAX), // it may be gone
+                false => usize::MAX,
+            },
         }
     }
 
@@ -210,6 +216,7 @@ impl Used {
             server: between(self.server, before.server),
             load: between(self.load, before.load),
             waited: between(self.waited, before.waited),
+            threads: self.threads,
         }
     }
 
@@ -222,7 +229,8 @@ impl Used {
         lap.processor = self.server.map(|used| used.as_secs_f64() * 1e6 / done);
         lap.load = self.load.map(share);
         lap.disturbed = self.waited.map(share);
-        let of_servers = f64::from(processors.of_servers().unwrap_or(1));
+        let of_servers = processors.of_servers().unwrap_or(1) as usize;
+        let of_servers = of_servers.min(self.threads) as f64;
         let is_busy =
             |used: Option<Duration>, of: f64| used.is_some_and(|used| share(used) > BUSY * of);
         lap.load_was_the_limit = is_busy(self.load, 1.0) && !is_busy(self.server, of_servers);
