@@ -111,6 +111,7 @@ pub fn run(request: &Request) -> Outcome {
         race.heats.push(heat);
     }
     anstream::print!("{}", ratios::text(&race));
+    anstream::println!("What the columns say, and how to read p50 and p99: docs/src/race.md");
     let kept = request.record.then(recording);
     for file in request.json.iter().chain(&kept) {
         write(file, &(serde_json::to_string(&race)? + "\n"))?;

@@ -46,13 +46,16 @@ fn table(heat: &Heat) -> String {
     )
 }
 
-/// How many times as much, round by round: the middle one, the least and the most.
+/// How many times as much, round by round: the middle one, and if there are several, the least and the most.
 fn ratio(ours: &Entry, measure: &Entry, figure: fn(&Lap) -> Option<f64>) -> Option<String> {
     let laps = ours.laps.iter().zip(&measure.laps);
     let ratios = laps.map(|(ours, measure)| Some(figure(ours)? / figure(measure)?));
     let mut ratios: Vec<f64> = ratios.collect::<Option<_>>()?;
     ratios.sort_by(f64::total_cmp);
     let (least, most) = (ratios.first()?, ratios.last()?);
+    if ratios.len() == 1 {
+        return Some(format!("{least:.2}"));
+    }
     Some(format!(
         "{:.2} ({least:.2} to {most:.2})",
         median(ratios.clone())
