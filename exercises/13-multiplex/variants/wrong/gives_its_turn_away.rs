@@ -51,11 +51,16 @@ fn main() -> Result<()> {
                 _ => bail!("cannot wait for events: {error}"),
             }
         }
+        let mut is_called = false;
         for event in &events {
             match event.token() {
-                LISTENER => let_in(&listener, &mut clients, &registry),
+                LISTENER => is_called = true,
                 Token(slot) => serve(slot, &mut clients, &registry, &mut buffer),
             }
+        }
+        // Last, for a slot that has just become free may still be meant by an event of the one before.
+        if is_called {
+            let_in(&listener, &mut clients, &registry);
         }
     }
 }
@@ -85,6 +90,7 @@ fn let_in(listener: &TcpListener, clients: &mut Slab<Client>, registry: &Registr
             }
             Err(error) if error.kind() == WouldBlock => return,
             Err(error) if error.kind() == ConnectionAborted => {} // it has left the queue already
+            // Whoever is left waits for the next event. `event-loop` shows what more can be done.
             Err(error) => return eprintln!("error: accept: {error}"),
         }
     }
