@@ -115,19 +115,9 @@ fn broke(server: &str) -> Vec<String> {
 }
 
 fn a_good_server_has_figures() {
-    let (race, svg) = race(
-        "echo",
-        &[
-            "--connections",
-            "1,3",
-            "--idle",
-            "20",
-            "--stream",
-            "2",
-            "--rounds",
-            "2",
-        ],
-    );
+    let more = "--connections 1,3 --idle 20 --stream 2 --rounds 2";
+    let more: Vec<&str> = more.split(' ').collect();
+    let (race, svg) = race("echo", &more);
     let heats = race["heats"].as_array().expect("heats");
     let kinds: Vec<&str> = heats
         .iter()
