@@ -11,6 +11,11 @@ use crate::{check, foreground, suite};
 use tour::Outcome;
 use tour::catalog::{self, Lesson};
 
+/// As wide as a hint is in a terminal. On the screen of `watch` it stands one further in.
+const WIDTH: usize = 78;
+/// A space at which no line ends.
+const HELD: &str = "\u{a0}";
+
 /// Prints a hint: the one of this level, or the first that was not shown yet.
 pub fn hint(name: &str, level: Option<usize>) -> Outcome {
     let exercise = catalog::exercise(name)?;
@@ -51,7 +56,7 @@ pub fn hints(exercise: &Lesson) -> Result<Vec<String>> {
     let sections: Vec<String> = text
         .split("\n## ")
         .skip(1)
-        .map(|hint| format!("{}\n", hint.trim_end()))
+        .map(|hint| format!("{}\n", folded(hint.trim_end())))
         .collect();
     ensure!(
         !sections.is_empty(),
@@ -59,6 +64,47 @@ pub fn hints(exercise: &Lesson) -> Result<Vec<String>> {
         exercise.path("hints.md")
     );
     Ok(sections)
+}
+
+/// The same text in narrower lines: a paragraph of a page is wider than many a terminal. What is fenced stays, and what is
+/// code stays in one line, so that it can be copied.
+fn folded(text: &str) -> String {
+    let (mut folded, mut paragraph, mut is_fenced) = (Vec::new(), String::new(), false);
+    for line in text.lines().chain([""]) {
+        let is_fence = line.starts_with("```");
+        let begins_anew = line.is_empty() || line.starts_with("- ") || is_fence || is_fenced;
+        if begins_anew && !paragraph.is_empty() {
+            let indent = if paragraph.starts_with("- ") {
+                "  "
+            } else {
+                ""
+            };
+            let options = textwrap::Options::new(WIDTH)
+                .subsequent_indent(indent)
+                .word_splitter(textwrap::WordSplitter::NoHyphenation);
+            folded.push(textwrap::fill(&held_together(&paragraph), options).replace(HELD, " "));
+            paragraph.clear();
+        }
+        is_fenced ^= is_fence;
+        if line.is_empty() || is_fence || is_fenced {
+            folded.push(line.to_owned());
+        } else {
+            let gap = if paragraph.is_empty() { "" } else { " " };
+            paragraph += &[gap, line.trim_start()].concat();
+        }
+    }
+    folded.pop(); // the empty line that ended the last paragraph
+    folded.join("\n")
+}
+
+/// The spaces of what is between backticks become such at which no line ends.
+fn held_together(paragraph: &str) -> String {
+    let pieces = paragraph.split('`').enumerate();
+    let held = pieces.map(|(at, piece)| match at % 2 {
+        0 => piece.to_owned(),
+        _ => piece.replace(' ', HELD),
+    });
+    held.collect::<Vec<_>>().join("`")
 }
 
 /// Puts the starter back, keeps what was there, and says where.
@@ -176,4 +222,21 @@ pub fn replay(
 /// Runs an exercise in the foreground, as a step is run.
 pub fn run(name: &str, arguments: &[OsString]) -> Outcome {
     foreground::build_and_run(&catalog::exercise(name)?, arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folded;
+
+    #[test]
+    fn a_hint_is_folded_but_for_its_code() {
+        let words = ["word"; 14].join(" ");
+        let text = format!(
+            "1. Look\n\n{words}\nand `nc 127.0.0.1 9000` now\n- one\n  more\n\n```text\n  as  it\n\nis\n```"
+        );
+        let expected = format!(
+            "1. Look\n\n{words} and\n`nc 127.0.0.1 9000` now\n- one more\n\n```text\n  as  it\n\nis\n```"
+        );
+        assert_eq!(folded(&text), expected);
+    }
 }

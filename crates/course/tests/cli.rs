@@ -84,6 +84,11 @@ fn the_tour_shows_the_conversations_and_what_to_do_next() {
         .success()
         .stdout(title.and(notice).and(next))
         .stderr("");
+    // It has not grown from the step before.
+    course(&["tour", "event-loop"])
+        .assert()
+        .success()
+        .stdout(contains("Next: just diff respond event-loop ·"));
 }
 
 #[test]

@@ -13,11 +13,12 @@ use crate::program::CHECK;
 /// What a client has said by then is more than any kernel keeps for one that does not read.
 const MOST: usize = 16 << 20;
 
-/// What the listener has heard.
+/// What a listener has heard.
+#[derive(Clone, Copy, PartialEq)]
 enum Heard {
     All,
-    /// All, and the news between two lines of it.
-    News,
+    /// All, and the news behind so many bytes of it, between two lines.
+    NewsAt(usize),
 }
 
 impl Client {
@@ -48,27 +49,39 @@ impl Client {
         (self, listener)
     }
 
-    /// Says `piece` again and again, each time when `listener` has heard it as `heard` and the server sleeps, until
-    /// `listener` hears the line `news` as well. Fails the check if it has not heard it after 16 MiB.
+    /// Says `piece` again and again, each time when all `listeners` have heard it as `heard` and the server sleeps, until
+    /// they hear the line `news` as well. Fails the check if one hears it behind another line than the others, or has not
+    /// heard it after 16 MiB.
     #[track_caller]
-    pub fn talk_until_told(
+    pub fn talk_until_told<const LISTENERS: usize>(
         mut self,
         piece: &[u8],
-        mut listener: Self,
+        mut listeners: [Self; LISTENERS],
         heard: &[u8],
         news: &str,
-    ) -> (Self, Self) {
+    ) -> (Self, [Self; LISTENERS]) {
         let news = format!("{news}\n");
-        let expected = format!("\"{}\" for {}", news.escape_debug(), listener.name());
+        let names: Vec<String> = listeners.iter().map(|one| one.name().to_owned()).collect();
+        let names = names.join(" and ");
+        let expected = format!("\"{}\" for {names}", news.escape_debug());
         self.talk(piece, &expected, |asleep| {
-            let heard = listener.hear(heard, Some(news.as_bytes()))?;
+            let hear = |one: &mut Self| one.hear(heard, Some(news.as_bytes()));
+            let heard: Vec<Heard> = listeners.iter_mut().map(hear).collect::<Result<_, _>>()?;
             asleep();
-            Ok(matches!(heard, Heard::News))
+            if heard.iter().any(|one| *one != heard[0]) {
+                let expected = format!("the same lines in the same order for {names}");
+                let news = news.escape_debug();
+                let got = format!("\"{news}\" before a line for one, and behind it for the other");
+                return Err(Failure::new(expected, got));
+            }
+            Ok(matches!(heard.first(), Some(Heard::NewsAt(_))))
         });
-        listener.record(What::Received {
-            bytes: Excerpt::of(news.as_bytes()),
-        });
-        (self, listener)
+        for listener in &listeners {
+            listener.record(What::Received {
+                bytes: Excerpt::of(news.as_bytes()),
+            });
+        }
+        (self, listeners)
     }
 
     /// Says `piece` until it `is_over`, and puts all of it into the conversation as one. `is_over` may wait until the
@@ -135,7 +148,7 @@ impl Client {
         if let Some(news) = news.filter(is_news) {
             got.extend(self.take(news.len())?);
             if got[line + news.len()..] == heard[line..] {
-                return Ok(Heard::News);
+                return Ok(Heard::NewsAt(line));
             }
         }
         let end = got[line..].iter().position(|byte| *byte == b'\n');

@@ -110,6 +110,15 @@ fn show(step: &Lesson, report: &Report) -> usize {
     report.checks.iter().filter(wrong).count()
 }
 
+/// The step that a step's page shows it beside: the one before, or the one that it grew from.
+fn compared_with(step: &Lesson) -> Option<String> {
+    let page = format!("docs/src/steps/{}.md", step.name);
+    let page = fs::read_to_string(catalog::root().join(page)).ok()?;
+    let end = format!(" {}}}}}", step.name);
+    let of = |line: &str| Some(line.strip_prefix("{{diff ")?.strip_suffix(&end)?.to_owned());
+    page.lines().find_map(of)
+}
+
 /// What to do now that these steps were shown: one, or the first five.
 fn what_next(shown: &[Lesson], failed: usize) -> Result<String> {
     if failed > 0 {
@@ -125,8 +134,7 @@ fn what_next(shown: &[Lesson], failed: usize) -> Result<String> {
     let last = shown.last().context("there are no steps")?;
     let named = |number: u32| steps.iter().find(|step| step.number == number);
     let run = format!("just step {}", last.name);
-    let before = named(last.number - 1);
-    let diff = before.map(|before| format!("just diff {} {}", before.name, last.name));
+    let diff = compared_with(last).map(|before| format!("just diff {before} {}", last.name));
     let after = named(last.number + 1).map(|after| format!("just tour {}", after.name));
     if let [_] = shown {
         let next: Vec<String> = diff.into_iter().chain([run]).chain(after).collect();

@@ -20,7 +20,7 @@ const SEND_BUFFER: usize = 16 * 1024;
 struct Client {
     stream: TcpStream,
     peer: SocketAddr,
-    /// What the kernel is to tell of it. If it is nothing, the kernel has to be asked anew.
+    /// What the kernel was asked to tell of it. Whoever puts `None` here has it asked anew, also for the same again.
     asked: Option<Interest>,
     // Gap 2: what has come of a line that has no end yet.
     // Gap 3: replies that the kernel has had no room for.

@@ -6,6 +6,7 @@ use harness::{Check, Client, Server, Suite};
 
 /// What other checks stand on.
 const MANY_LINES: &str = "many lines in one piece are answered one by one";
+const READS_LATE: &str = "a client that reads late gets every reply";
 
 /// A line that is longer counts as several.
 const LONGEST: usize = 1024;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
         .check(
             Check::new(MANY_LINES, many_lines)
                 .page("docs/src/steps/event-loop.md", "Ready is an edge")
-                .points(2)
+                .points(1)
                 .teaches("What comes is not told twice: an event says that something has come since the last time, and nothing of what you have left unread (edge-triggered, epoll(7)). Read on until there is nothing more: WouldBlock."),
         )
         .check(
@@ -50,10 +51,17 @@ fn main() -> ExitCode {
                 .teaches("Each byte is an event, and between two of a client others have theirs. What a thread would have on its stack, how far it has come in a line, is in the client's own state here."),
         )
         .check(
-            Check::new("a client that reads late gets every reply", reads_late)
+            Check::new(READS_LATE, reads_late)
                 .needs(MANY_LINES)
                 .points(3)
                 .teaches("A write takes as much as the kernel has room for, which may be a part, or nothing. Keep the rest, and ask to be told when there is room. And when all is sent, read on: what has come in the meantime is not told again by itself."),
+        )
+        .check(
+            Check::new("a client with much to say is heard to the end", much_to_say)
+                .page("docs/src/steps/event-loop.md", "Ready is an edge")
+                .needs(READS_LATE)
+                .points(1)
+                .teaches("It has sent 80 lines at once. Whoever stops reading before WouldBlock, so that others get their turn, is not told of the rest. Then the kernel has to be asked anew, also for what it was asked for before."),
         )
         .check(
             Check::new("a client that has finished sending gets every reply", has_finished)
@@ -188,6 +196,17 @@ fn reads_late(server: &Server) {
     let client = client.expect_whole(replies);
     is_answered(client, "now").finish_sending().expect_end();
     other.finish_sending().expect_end();
+}
+
+/// All of it is there when the server looks. Whoever lets others have a turn in between has to come back by itself: no
+/// event will say so. As the lines are long, the kernel has room for nearly all replies.
+fn much_to_say(server: &Server) {
+    let random = &mut server.random();
+    let lines: String = (0..80).map(|_| letters(random, 999) + "\n").collect();
+    let client = server.connect();
+    let client = server.frozen(|| client.send(&lines));
+    let client = client.expect_whole(replies(lines.lines()));
+    client.finish_sending().expect_end();
 }
 
 fn has_finished(server: &Server) {

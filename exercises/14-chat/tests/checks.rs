@@ -99,7 +99,7 @@ fn of_trouble() -> [Check; 3] {
             .needs(PIECES)
             .page("docs/src/steps/threads.md", "What is left out")
             .points(4)
-            .teaches("When the kernel keeps no more for a client, a write waits. Whoever tells the others must not wait with it: lines wait in a mailbox of that client's own. That has a bound, and whoever passes it is closed, so that its memory, its descriptor and its name are free."),
+            .teaches("When the kernel keeps no more for a client, a write waits. Whoever tells the others must not wait with it: lines wait in a mailbox of that client's own. That has a bound, and whoever passes it is closed, so that its memory, its descriptor and its name are free. Cut it off when all have been told the line, or some hear that it left before the line, and some after."),
         Check::new("Ctrl-C is told to everybody, and ends the server with status 0", stopped)
             .needs(ROOMS)
             .page("docs/src/steps/threads.md", "What is new")
@@ -455,28 +455,36 @@ fn much(name: &str) -> (String, String) {
 fn slow(server: &Server) {
     let [alice, bob] = lobby(server, ["alice", "bob"]);
     let before = descriptors(server);
-    let slow = enters(server, &name(server, "slow"));
-    let (joined, left) = (
-        format!("* {} joined lobby", slow.name),
-        format!("* {} left lobby", slow.name),
-    );
+    let (slow, carol) = (name(server, "slow"), name(server, "carol"));
+    // It comes between bob and carol: whoever tells one after the other of them tells it in between.
+    let stuck = comes(server, &slow);
+    let carol = enters(server, &carol);
+    let joined = format!("* {} joined lobby", carol.name);
     let (alice, bob) = (alice.hears(&joined), bob.hears(&joined));
+    let stuck = joins(stuck, &slow);
+    let (joined, left) = (
+        format!("* {slow} joined lobby"),
+        format!("* {slow} left lobby"),
+    );
+    let [alice, bob, carol] = [alice, bob, carol].map(|guest| guest.hears(&joined));
     let (much, heard) = much(&alice.name);
-    let (client, bob) =
+    let listeners = [bob.client, carol.client];
+    let (client, listeners) =
         alice
             .client
-            .talk_until_told(much.as_bytes(), bob.client, heard.as_bytes(), &left);
+            .talk_until_told(much.as_bytes(), listeners, heard.as_bytes(), &left);
     let client = client.expect_line(&left).send("still here\n");
-    let bob = bob.expect_line(&format!("{}: still here", alice.name));
+    let still_here = format!("{}: still here", alice.name);
+    let [bob, gone] = listeners.map(|listener| listener.expect_line(&still_here));
+    gone.hang_up();
+    let left = format!("* {} left lobby", carol.name);
+    let (client, bob) = (client.expect_line(&left), bob.expect_line(&left));
     are_gone(server, before);
-    let again = joins(
-        server.connect_as("again").expect_line(WHO_ARE_YOU),
-        &slow.name,
-    );
+    let again = joins(server.connect_as("again").expect_line(WHO_ARE_YOU), &slow);
     client.expect_line(&joined).hang_up();
     bob.expect_line(&joined).hang_up();
     again.client.hang_up();
-    slow.client.hang_up();
+    stuck.client.hang_up();
 }
 
 fn stopped(server: &Server) {

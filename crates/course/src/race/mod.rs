@@ -115,6 +115,7 @@ pub fn run(request: &Request) -> Outcome {
         anyhow::Ok(())
     });
     anstream::print!("{}", ratios::text(&race));
+    anstream::println!("What the columns say, and how to read p50 and p99: docs/src/race.md");
     // A server that does not start any more does not take the figures with it. The book shows a race that was complete.
     let kept = kept.filter(|_| ended.is_ok());
     for file in request.json.iter().chain(&kept) {

@@ -46,7 +46,7 @@ fn table(heat: &Heat) -> String {
     )
 }
 
-/// How many times as much, round by round: the middle one, the least and the most.
+/// How many times as much, round by round: the middle one, and if there are several, the least and the most.
 fn ratio(ours: &Entry, measure: &Entry, figure: fn(&Lap) -> Option<f64>) -> Option<String> {
     let laps = ours.laps.iter().zip(&measure.laps);
     let ratios = laps.map(|(ours, measure)| Some(figure(ours)? / figure(measure)?));

@@ -110,7 +110,7 @@ const BAD_SERVERS: &[BadServer] = &[
     ("relays_in_capitals", |server| {
         let [talker, listener] = ["talker", "listener"].map(|name| server.connect_as(name));
         let piece = b"xxx\nxxx\n";
-        let (talker, listener) = talker.talk_until_told(piece, listener, piece, "reader left");
+        let (talker, [listener]) = talker.talk_until_told(piece, [listener], piece, "reader left");
         talker.hang_up();
         listener.hang_up();
     }),
