@@ -264,8 +264,8 @@ mod linux {
             let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
             Some(kib * 1024)
         };
-        of(group)?;
-        Some(members(group).filter_map(of).sum())
+        let all: Vec<u64> = members(group).filter_map(of).collect();
+        (!all.is_empty()).then(|| all.iter().sum())
     }
 
     /// Whether every thread of a process has been stopped by a signal.
