@@ -184,14 +184,11 @@ fn stable_lines(text: &str) -> String {
     let mut stable = String::new();
     let mut has_port = false;
     for line in text.lines() {
-        // How much a server took before it was blocked is up to the kernel's buffers, and so is what comes back of it.
+        // How much a server took before it was blocked is up to the kernel's buffers.
         let blocked = line
-            .split_once("xxx\" (")
-            .filter(|_| line.contains("\"xxx") && !line.contains("67,108,864"));
-        let blocked = blocked.map(|(before, rest)| {
-            let end = if rest.ends_with('▶') { " ─▶" } else { "" };
-            format!("{before}xxx\" (N bytes){end}")
-        });
+            .split_once("\"xxx … xxx\" (")
+            .filter(|_| !line.contains("67,108,864"));
+        let blocked = blocked.map(|(before, _)| format!("{before}\"xxx … xxx\" (N bytes) ─▶"));
         let line = blocked.as_deref().unwrap_or(line);
         let (start, rest) = line.split_once(" ms  ").unwrap_or(("", line));
         if start.trim().parse::<f64>().is_ok() {

@@ -228,7 +228,7 @@ impl Used {
         let share = |used: Duration| used.as_secs_f64() / time.as_secs_f64();
         lap.processor = self.server.map(|used| used.as_secs_f64() * 1e6 / done);
         lap.load = self.load.map(share);
-        lap.disturbed = self.waited.map(share);
+        lap.disturbed = self.waited.map(|waited| share(waited).min(1.0));
         let of_servers = processors.of_servers().unwrap_or(1) as usize;
         let of_servers = of_servers.min(self.threads) as f64;
         let is_busy =
