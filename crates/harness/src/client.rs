@@ -453,13 +453,9 @@ impl Client {
     /// Reads so many bytes, whatever they are. Each must come within 2 s of the one before.
     #[track_caller]
     pub fn read_exactly(mut self, length: usize) -> (Self, Vec<u8>) {
-        let mut got = vec![0; length];
-        let mut filled = 0;
-        while filled < length {
-            match self.read_patiently(&mut got[filled..]) {
-                Ok(more) => filled += more,
-                Err(ending) => self.fell_short(&count(length), &got[..filled], &ending),
-            }
+        let (got, ending) = self.fill(length);
+        if let Some(ending) = ending {
+            self.fell_short(&count(length), &got, &ending);
         }
         self.record_received(&got);
         (self, got)
@@ -469,18 +465,29 @@ impl Client {
     /// come within 2 s of the one before.
     #[track_caller]
     pub fn read_up_to(mut self, length: usize) -> (Self, Vec<u8>) {
+        let (got, ending) = self.fill(length);
+        match ending {
+            None | Some(Ending::Closed | Ending::Reset) => {}
+            Some(ending) => self.fell_short(&count(length), &got, &ending),
+        }
+        self.record_received(&got);
+        (self, got)
+    }
+
+    /// Reads so many bytes, or those that came before something else happened.
+    pub(crate) fn fill(&mut self, length: usize) -> (Vec<u8>, Option<Ending>) {
         let mut got = vec![0; length];
         let mut filled = 0;
         while filled < length {
             match self.read_patiently(&mut got[filled..]) {
                 Ok(more) => filled += more,
-                Err(Ending::Closed | Ending::Reset) => break,
-                Err(ending) => self.fell_short(&count(length), &got[..filled], &ending),
+                Err(ending) => {
+                    got.truncate(filled);
+                    return (got, Some(ending));
+                }
             }
         }
-        got.truncate(filled);
-        self.record_received(&got);
-        (self, got)
+        (got, None)
     }
 
     /// Reads all that comes until the server closes the connection. Fails the check if it does not, or resets it.
@@ -739,7 +746,7 @@ impl Client {
     }
 
     /// Reads what comes within 2 s, and later as long as the server works.
-    pub(crate) fn read_patiently(&mut self, buffer: &mut [u8]) -> Result<usize, Ending> {
+    fn read_patiently(&mut self, buffer: &mut [u8]) -> Result<usize, Ending> {
         self.read_while_it_works(buffer, PATIENCE)
     }
 

@@ -1,11 +1,9 @@
 //! More clients than a server has threads, or wants to have.
 
 use crate::client::Client;
+use crate::rude::{Reply, is_served, serves_the_next};
 use crate::server::Server;
 use crate::suite::Check;
-
-/// What comes back for one piece.
-type Reply = fn(&[u8]) -> Vec<u8>;
 
 const CROWD: usize = 1000;
 /// So many connect before the server may look: a backlog of 128 has room for them.
@@ -25,16 +23,10 @@ pub fn crowds(reply: Reply) -> Vec<Check> {
     ]
 }
 
-#[track_caller]
-fn is_answered(client: Client, reply: Reply) {
-    let client = client.send("hello").expect(reply(b"hello"));
-    client.finish_sending().expect_end();
-}
-
 fn all_speak(server: &Server, reply: Reply) {
     let clients: Vec<Client> = (0..CROWD).map(|_| server.connect_as("one")).collect();
     for client in clients.into_iter().rev() {
-        is_answered(client, reply);
+        is_served(client, reply);
     }
 }
 
@@ -43,7 +35,7 @@ fn stay(server: &Server, reply: Reply) {
     let clients = (0..CROWD).map(|_| server.connect_as("one").send("x").expect(reply(b"x")));
     let clients: Vec<Client> = clients.collect();
     server.expect_asleep();
-    is_answered(server.connect_as("good"), reply);
+    serves_the_next(server, reply);
     clients.into_iter().for_each(Client::hang_up);
     server.expect_descriptors(before);
 }
@@ -52,12 +44,9 @@ fn reset(server: &Server, reply: Reply) {
     let before = server.descriptors();
     for _ in 0..CROWD / AT_ONCE {
         let come_and_go = || (0..AT_ONCE).for_each(|_| server.connect_as("gone").reset());
-        match server.can_be_frozen() {
-            true => server.frozen(come_and_go),
-            false => come_and_go(),
-        }
+        server.frozen_if_it_can_be(come_and_go);
         // It is behind all of them in the queue.
-        is_answered(server.connect_as("good"), reply);
+        serves_the_next(server, reply);
     }
     server.expect_descriptors(before);
 }
@@ -65,7 +54,7 @@ fn reset(server: &Server, reply: Reply) {
 fn make_noise(server: &Server, reply: Reply) {
     let before = server.descriptors();
     crate::send_noise(server, CROWD);
-    is_answered(server.connect_as("good"), reply);
+    serves_the_next(server, reply);
     server.expect_descriptors(before);
 }
 
@@ -73,6 +62,6 @@ fn stop_reading(server: &Server, reply: Reply) {
     let stuck = (0..3).map(|_| server.connect_as("stuck").send_until_blocked());
     let stuck: Vec<Client> = stuck.collect();
     server.expect_asleep();
-    is_answered(server.connect_as("good"), reply);
+    serves_the_next(server, reply);
     stuck.into_iter().for_each(Client::hang_up);
 }

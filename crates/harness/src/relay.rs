@@ -158,17 +158,13 @@ impl Client {
     }
 
     fn take(&mut self, length: usize) -> Result<Vec<u8>, Failure> {
-        let mut got = vec![0; length];
-        let mut filled = 0;
-        while filled < length {
-            match self.read_patiently(&mut got[filled..]) {
-                Ok(more) => filled += more,
-                Err(ending) => {
-                    let expected = format!("all that {} is to hear", self.name());
-                    return Err(Failure::new(expected, ending.name()));
-                }
+        let (got, ending) = self.fill(length);
+        match ending {
+            None => Ok(got),
+            Some(ending) => {
+                let expected = format!("all that {} is to hear", self.name());
+                Err(Failure::new(expected, ending.name()))
             }
         }
-        Ok(got)
     }
 }

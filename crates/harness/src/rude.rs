@@ -7,7 +7,7 @@ use crate::server::Server;
 use crate::suite::Check;
 
 /// What comes back for one piece.
-type Reply = fn(&[u8]) -> Vec<u8>;
+pub(crate) type Reply = fn(&[u8]) -> Vec<u8>;
 
 const ALIVE: &str = "One client's trouble ends that client only: log it, and serve the next.";
 
@@ -51,10 +51,7 @@ fn resets(reply: Reply) -> Check {
                 server.connect_as("next")
             };
             // Where the clock can be stopped, the next one is there before the server knows of the reset.
-            let next = match server.can_be_frozen() {
-                true => server.frozen(meanwhile),
-                false => meanwhile(),
-            };
+            let next = server.frozen_if_it_can_be(meanwhile);
             is_served(next, reply);
         },
     )
@@ -163,11 +160,7 @@ pub fn send_noise(server: &Server, connections: usize) {
 /// Sends a datagram from a peer that is gone when the answer comes: the server's kernel is told that nobody is there
 /// (ICMP: port unreachable; RFC 1122, section 4.1.3.1). Where the clock can be stopped, it is certainly gone.
 pub fn send_and_leave(server: &Server, bytes: &[u8]) {
-    let meanwhile = || server.peer_as("gone").send(bytes).leave();
-    match server.can_be_frozen() {
-        true => server.frozen(meanwhile),
-        false => meanwhile(),
-    }
+    server.frozen_if_it_can_be(|| server.peer_as("gone").send(bytes).leave());
 }
 
 /// Sends random bytes from so many peers, one datagram each, of which one in 16 is empty. All leave at once. The
@@ -209,12 +202,12 @@ pub fn flood(server: &Server, datagrams: usize) {
 }
 
 #[track_caller]
-fn serves_the_next(server: &Server, reply: Reply) {
+pub(crate) fn serves_the_next(server: &Server, reply: Reply) {
     is_served(server.connect_as("next"), reply);
 }
 
 #[track_caller]
-fn is_served(client: Client, reply: Reply) {
+pub(crate) fn is_served(client: Client, reply: Reply) {
     let client = client.send("still there?").expect(reply(b"still there?"));
     client.finish_sending().expect_end();
 }

@@ -342,9 +342,14 @@ impl Server {
         Finished::of_client(&words)
     }
 
-    /// Whether the clock can be stopped for this server.
-    pub(crate) fn can_be_frozen(&self) -> bool {
-        cfg!(unix) && self.process().is_some()
+    /// Does this while the clock is stopped for the server, or where it cannot be, while the server goes on.
+    #[track_caller]
+    pub(crate) fn frozen_if_it_can_be<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
+        let can_be_frozen = cfg!(unix) && self.process().is_some();
+        match can_be_frozen {
+            true => self.frozen(meanwhile),
+            false => meanwhile(),
+        }
     }
 
     /// Stops the clock for the server while `meanwhile` happens (SIGSTOP, SIGCONT; signal(7)): the kernel

@@ -166,7 +166,7 @@ impl<'a> Crowd<'a> {
 }
 
 /// Waits until the kernel has something to tell, for so long at most.
-fn wait(poll: &mut Poll, events: &mut Events, patience: Duration) -> io::Result<()> {
+pub fn wait(poll: &mut Poll, events: &mut Events, patience: Duration) -> io::Result<()> {
     match poll.poll(events, Some(patience)) {
         Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
         result => result,

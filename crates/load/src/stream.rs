@@ -9,6 +9,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::client::{Client, PATIENCE, Trouble, is_empty_after};
 use super::content::Content;
+use super::crowd::wait;
 
 /// So much is sent or taken by one call.
 const PIECE: usize = 256 * 1024;
@@ -65,10 +66,7 @@ impl Stream {
             if left.is_zero() {
                 return Ok(Some(Trouble::Silent));
             }
-            match poll.poll(&mut events, Some(left)) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => result?,
-            }
+            wait(&mut poll, &mut events, left)?;
             let moved = client.connects().and_then(|connects| {
                 is_connected |= connects;
                 match is_connected {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use harness::{Program, Server};
-use tour::{build, catalog};
+use tour::catalog;
 
-use super::caught;
+use super::{caught, release};
 
 /// Servers that are packaged for administrators are often not where a user's PATH leads.
 const ALSO_IN: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
@@ -108,13 +108,7 @@ fn find(program: &str, package: &str) -> Option<PathBuf> {
 
 /// A step. Its events go to a file, as the log of nginx does.
 fn ours(step: &'static str, place: &Place, more: &[&str]) -> Result<Contestant> {
-    let package = catalog::step(step)?.package();
-    let built = build::cargo(&["build", "--release", "--package", &package, "--bins"])?;
-    let binary = &built
-        .first()
-        .with_context(|| format!("{step} has no binary"))?
-        .executable;
-    let binary = binary.display().to_string();
+    let binary = release(&catalog::step(step)?)?.display().to_string();
     let files = place.files().display().to_string();
     let words = [&[&binary, "--bind", "{addr}", "--root", &files], more].concat();
     start(step, place, step, &words, 0)

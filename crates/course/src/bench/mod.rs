@@ -6,9 +6,21 @@ mod load;
 pub mod protocols;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use harness::{Failure, NotJudged};
+use tour::build;
+use tour::catalog::Lesson;
+
+/// The program of a step, built with optimisation.
+pub fn release(step: &Lesson) -> Result<PathBuf> {
+    let package = step.package();
+    let built = build::cargo(&["build", "--release", "--package", &package, "--bins"])?;
+    let binary = built.into_iter().next();
+    let binary = binary.with_context(|| format!("{} has no binary", step.name))?;
+    Ok(binary.executable)
+}
 
 /// The middle one. There must be one.
 pub fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {

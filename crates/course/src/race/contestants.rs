@@ -7,9 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 use harness::{Program, Server, find_program};
-use tour::{build, catalog};
+use tour::catalog;
 
-use crate::bench::caught;
+use crate::bench::{caught, release};
 use crate::foreground::ask;
 
 /// The steps that serve clients one after the other, each in a thread, all in a loop, and as tasks.
@@ -66,29 +66,18 @@ impl Contestant {
     }
 }
 
-/// The steps of these names, or the usual ones that there are.
+/// The steps of these names, or the usual ones.
 pub fn steps(names: &[String]) -> Result<Vec<Contestant>> {
-    let usual = || {
-        let there = USUAL.iter().filter(|name| catalog::step(name).is_ok());
-        there.map(|name| (*name).to_owned()).collect()
-    };
-    let names: Vec<String> = if names.is_empty() {
-        usual()
-    } else {
-        names.to_vec()
-    };
-    names.iter().map(|name| step(name)).collect()
+    match names {
+        [] => USUAL.iter().map(|name| step(name)).collect(),
+        names => names.iter().map(|name| step(name)).collect(),
+    }
 }
 
 fn step(name: &str) -> Result<Contestant> {
     let lesson = catalog::step(name)?;
-    let package = lesson.package();
-    let built = build::cargo(&["build", "--release", "--package", &package, "--bins"])?;
-    let binary = &built
-        .first()
-        .with_context(|| format!("{name} has no binary"))?
-        .executable;
-    let help = ask(binary, &["--help"])?.unwrap_or_default();
+    let binary = release(&lesson)?;
+    let help = ask(&binary, &["--help"])?.unwrap_or_default();
     if !PLAIN
         .iter()
         .filter(|word| word.starts_with("--"))
